@@ -1,0 +1,24 @@
+//! stepless: an embedded certificate authority that takes step-ca's place.
+//!
+//! Rooms, from the ground up; each may use only rooms on lower floors. docs/architecture.md says why.
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 0 | [`clock`], [`entropy`], `duration`, `json`, `uri`, `crypto` |
+//! | 1 | `jose`, `x509`, `template` |
+//! | 2 | `wire`, `token`, `policy`, `profile`, `template_data`, `signer`, `store` |
+//! | 3 | `config` |
+//! | 4 | `provisioner` |
+//! | 5 | `authority` |
+//! | 6 | `http`, `client` |
+//! | 8 | `cli` |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod clock;
+pub mod entropy;
+
+/// The example in README.md, compiled with the documentation tests.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
