@@ -4,7 +4,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`entropy`], `duration`, `json`, `uri`, `crypto` |
+//! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], `crypto` |
 //! | 1 | `jose`, `x509`, `template` |
 //! | 2 | `wire`, `token`, `policy`, `profile`, `template_data`, `signer`, `store` |
 //! | 3 | `config` |
@@ -16,7 +16,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+pub mod duration;
 pub mod entropy;
+pub mod json;
+pub mod uri;
 
 /// The example in README.md, compiled with the documentation tests.
 #[cfg(all(doctest, feature = "server"))]
