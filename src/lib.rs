@@ -4,7 +4,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], `crypto` |
+//! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
 //! | 1 | `jose`, `x509`, `template` |
 //! | 2 | `wire`, `token`, `policy`, `profile`, `template_data`, `signer`, `store` |
 //! | 3 | `config` |
@@ -16,6 +16,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+pub mod crypto;
 pub mod duration;
 pub mod entropy;
 pub mod json;
