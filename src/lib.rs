@@ -5,7 +5,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
-//! | 1 | [`jose`], [`x509`], `template` |
+//! | 1 | [`jose`], [`x509`], [`template`] |
 //! | 2 | `wire`, `token`, `policy`, `profile`, `template_data`, `signer`, `store` |
 //! | 3 | `config` |
 //! | 4 | `provisioner` |
@@ -21,6 +21,7 @@ pub mod duration;
 pub mod entropy;
 pub mod jose;
 pub mod json;
+pub mod template;
 pub mod uri;
 pub mod x509;
 
