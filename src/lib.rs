@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
 //! | 1 | [`jose`], [`x509`], [`template`] |
-//! | 2 | `wire`, `token`, `policy`, `profile`, `template_data`, `signer`, `store` |
+//! | 2 | [`wire`], [`token`], [`policy`], `profile`, `template_data`, `signer`, `store` |
 //! | 3 | `config` |
 //! | 4 | `provisioner` |
 //! | 5 | `authority` |
@@ -21,8 +21,11 @@ pub mod duration;
 pub mod entropy;
 pub mod jose;
 pub mod json;
+pub mod policy;
 pub mod template;
+pub mod token;
 pub mod uri;
+pub mod wire;
 pub mod x509;
 
 /// The example in README.md, compiled with the documentation tests.
