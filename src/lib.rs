@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
 //! | 1 | [`jose`], [`x509`], [`template`] |
-//! | 2 | [`wire`], [`token`], [`policy`], `profile`, `template_data`, `signer`, `store` |
+//! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], `signer`, `store` |
 //! | 3 | `config` |
 //! | 4 | `provisioner` |
 //! | 5 | `authority` |
@@ -22,7 +22,9 @@ pub mod entropy;
 pub mod jose;
 pub mod json;
 pub mod policy;
+pub mod profile;
 pub mod template;
+pub mod template_data;
 pub mod token;
 pub mod uri;
 pub mod wire;

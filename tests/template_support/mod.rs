@@ -1,0 +1,3 @@
+//! What the template cases are judged with besides the renderer.
+
+pub(crate) mod certificate;
