@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
 //! | 1 | [`jose`], [`x509`], [`template`] |
-//! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], `signer`, `store` |
+//! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], [`signer`], [`store`] |
 //! | 3 | `config` |
 //! | 4 | `provisioner` |
 //! | 5 | `authority` |
@@ -23,6 +23,8 @@ pub mod jose;
 pub mod json;
 pub mod policy;
 pub mod profile;
+pub mod signer;
+pub mod store;
 pub mod template;
 pub mod template_data;
 pub mod token;

@@ -1,0 +1,163 @@
+//! A store that lives and dies with the process.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use crate::store::CertificateRecord;
+use crate::store::Commit;
+use crate::store::Counts;
+use crate::store::CrlRecord;
+use crate::store::Outcome;
+use crate::store::Revocation;
+use crate::store::Store;
+use crate::store::StoreFuture;
+use crate::store::TokenKey;
+use crate::x509::serial::SerialNumber;
+
+/// Keeps everything in memory, for tests and for a CA without a `db` in its ca.json.
+///
+/// It grows with every certificate, about 1 kB each. A restart forgets the used tokens, so a token that is still
+/// valid could be used once more.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Used tokens and their `expires_at`.
+    tokens: HashMap<TokenKey, i64>,
+    certificates: HashMap<SerialNumber, CertificateRecord>,
+    /// In the order in which they were recorded.
+    revocations: Vec<Revocation>,
+    /// Where a serial number stands in `revocations`.
+    revoked: HashMap<SerialNumber, usize>,
+    crl: Option<CrlRecord>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No method leaves the maps half changed, so a panic elsewhere while the lock was held does no harm.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn commit(&mut self, commit: Commit) -> Outcome {
+        let Commit { token, revocation, renewed, certificate } = commit;
+        if token.is_some_and(|token| self.tokens.contains_key(&token.key)) {
+            return Outcome::TokenAlreadySpent;
+        }
+        let must_not_be_revoked = revocation.iter().map(|revocation| &revocation.serial).chain(&renewed);
+        if { must_not_be_revoked }.any(|serial| self.revoked.contains_key(serial)) {
+            return Outcome::AlreadyRevoked;
+        }
+        if certificate.as_ref().is_some_and(|certificate| self.certificates.contains_key(&certificate.serial))
+        {
+            return Outcome::SerialExists;
+        }
+        if let Some(token) = token {
+            self.tokens.insert(token.key, token.expires_at);
+        }
+        if let Some(revocation) = revocation {
+            self.revoked.insert(revocation.serial.clone(), self.revocations.len());
+            self.revocations.push(revocation);
+        }
+        if let Some(certificate) = certificate {
+            self.certificates.insert(certificate.serial.clone(), certificate);
+        }
+        Outcome::Recorded
+    }
+
+    fn record_crl(&mut self, crl: CrlRecord) -> bool {
+        let is_next = self.crl.as_ref().is_none_or(|last| last.number.checked_add(1) == Some(crl.number));
+        if is_next {
+            self.crl = Some(crl);
+        }
+        is_next
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, commit: Commit) -> StoreFuture<'_, Outcome> {
+        Box::pin(async move { Ok(self.state().commit(commit)) })
+    }
+
+    fn certificate(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<CertificateRecord>> {
+        let serial = serial.clone();
+        Box::pin(async move { Ok(self.state().certificates.get(&serial).cloned()) })
+    }
+
+    fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
+        let serial = serial.clone();
+        Box::pin(async move {
+            let state = self.state();
+            Ok(state.revoked.get(&serial).and_then(|index| state.revocations.get(*index)).cloned())
+        })
+    }
+
+    fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {
+        Box::pin(async move {
+            let listed = |revocation: &&Revocation| revocation.expires_at.is_none_or(|end| end >= now);
+            Ok(self.state().revocations.iter().filter(listed).cloned().collect())
+        })
+    }
+
+    fn crl(&self) -> StoreFuture<'_, Option<CrlRecord>> {
+        Box::pin(async move { Ok(self.state().crl.clone()) })
+    }
+
+    fn record_crl(&self, crl: CrlRecord) -> StoreFuture<'_, bool> {
+        Box::pin(async move { Ok(self.state().record_crl(crl)) })
+    }
+
+    fn prune(&self, now: i64) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let mut pruned = 0;
+            self.state().tokens.retain(|_, expires_at| {
+                let keep = *expires_at >= now;
+                pruned += u64::from(!keep);
+                keep
+            });
+            Ok(pruned)
+        })
+    }
+
+    fn counts(&self) -> StoreFuture<'_, Counts> {
+        Box::pin(async move {
+            let state = self.state();
+            Ok(Counts {
+                spent_tokens: state.tokens.len() as u64,
+                certificates: state.certificates.len() as u64,
+            })
+        })
+    }
+
+    fn health(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance;
+
+    #[test]
+    fn conforms() {
+        conformance::run(&MemoryStore::new);
+    }
+
+    #[test]
+    fn agrees_with_the_model() {
+        conformance::compare_with_model(&MemoryStore::new, None, 500);
+    }
+}

@@ -1,0 +1,116 @@
+//! Records: used tokens, issued and revoked certificates, the CRL; keeps them, decides nothing.
+//!
+//! A [`Store`] answers one question that matters, whether a token was used before, and answers it in the same
+//! transaction that records the certificate made with it. No rule of issuing lives here, no clock is read, and what
+//! the keys and certificates mean is left to the rooms above. The futures run on any executor.
+//!
+//! - [`MemoryStore`] forgets everything when it is dropped;
+//! - `SqliteStore` (feature `sqlite`) keeps everything in one file.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::x509::serial::SerialNumber;
+
+#[cfg(test)]
+mod conformance;
+mod error;
+mod memory;
+mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use error::Error;
+pub use memory::MemoryStore;
+pub use record::CertificateRecord;
+pub use record::Commit;
+pub use record::Counts;
+pub use record::CrlRecord;
+pub use record::Outcome;
+pub use record::Revocation;
+pub use record::SpentToken;
+pub use record::TokenKey;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
+/// What every method of a [`Store`] returns; nothing happens until it is polled.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// Keeps used tokens, certificates and revocations (CONTRACT.md section 4, "One-time use", and section 9).
+///
+/// What a method reported as recorded is as durable as the store is at all: no later answer forgets it.
+/// If a future is dropped before it is ready, its change may or may not have been made.
+pub trait Store: Debug + Send + Sync {
+    /// Records a token's use, a revocation, a certificate, or several together: all or nothing, in one transaction.
+    ///
+    /// Of any number of commits of one token, or of revocations of one serial number, at whatever time and from
+    /// whatever thread, exactly one is [`Outcome::Recorded`]. The other outcomes write nothing at all. If several
+    /// apply, the first of [`Outcome::TokenAlreadySpent`], [`Outcome::AlreadyRevoked`], [`Outcome::SerialExists`] is
+    /// the answer.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] means: not recorded, so a certificate must not leave. [`Error::Busy`] may be tried again later.
+    fn commit(&self, commit: Commit) -> StoreFuture<'_, Outcome>;
+
+    /// The certificate with this serial number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], or the store cannot be read.
+    fn certificate(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<CertificateRecord>>;
+
+    /// The revocation of this serial number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], or the store cannot be read.
+    fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>>;
+
+    /// What a CRL lists: the revocations of certificates that expire at `now` (Unix seconds) or later, or nobody
+    /// knows when. In the order in which they were recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], or the store cannot be read.
+    fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>>;
+
+    /// The CRL issued last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], or the store cannot be read.
+    fn crl(&self) -> StoreFuture<'_, Option<CrlRecord>>;
+
+    /// Records a CRL in place of the last one, and tells whether it did: only if its number is the next one, or any
+    /// if it is the first. So numbers only rise, and of two issued side by side one is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], or the store cannot be written.
+    fn record_crl(&self, crl: CrlRecord) -> StoreFuture<'_, bool>;
+
+    /// Forgets the tokens that expired before `now` (Unix seconds) and returns how many (CONTRACT.md D22).
+    ///
+    /// A token whose `expires_at` equals `now` stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], or the store cannot be written; some tokens may have been forgotten already.
+    fn prune(&self, now: i64) -> StoreFuture<'_, u64>;
+
+    /// How much the store holds. May read through all of it: for diagnosis, not for each request.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    fn counts(&self) -> StoreFuture<'_, Counts>;
+
+    /// Goes to the store and back, to tell whether it still answers.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    fn health(&self) -> StoreFuture<'_, ()>;
+}

@@ -1,0 +1,143 @@
+//! Opening a database file: settings, schema, a quick look for damage; and reading all of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+
+use crate::store::Counts;
+use crate::store::Error;
+use crate::store::sqlite::failure;
+use crate::store::sqlite::schema;
+
+/// How long to wait for an operator's transaction.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// What every connection gets. The cache is in KiB when negative; without a limit memory would grow with the file.
+const SETTINGS: &str = "
+    PRAGMA cache_size = -2048;
+    PRAGMA cell_size_check = ON;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+";
+
+/// What the writer gets besides. The log is folded into the file every 1000 pages, and cut to 8 MiB if a long read of
+/// an operator made it grow. macOS needs `fullfsync` to really write; elsewhere it does nothing.
+const WRITER_SETTINGS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA wal_autocheckpoint = 1000;
+    PRAGMA journal_size_limit = 8388608;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// Opens an existing file, possibly empty, for the writer.
+pub(super) fn open(path: &Path) -> Result<Connection, Error> {
+    let failed = failure::of(path);
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Before anything is changed: it may not be ours.
+    schema::recognise(&connection, path)?;
+    let journal = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
+        .map_err(failed)?;
+    if journal != "wal" {
+        return Err(Error::Database {
+            path: path.to_owned(),
+            detail: format!("its file system permits journal mode {journal} only, not WAL"),
+        });
+    }
+    connection.execute_batch(WRITER_SETTINGS).map_err(failed)?;
+    schema::migrate(&mut connection, path)?;
+    look_for_damage(&connection, path)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
+    let failed = failure::of(path);
+    // One thread has it, so SQLite need not lock for itself.
+    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
+    connection.execute_batch(SETTINGS).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Reads both ends of every table and index, which takes no longer for a large file.
+///
+/// SQLite itself refuses a file without its header, or shorter than the header says.
+fn look_for_damage(connection: &Connection, path: &Path) -> Result<(), Error> {
+    for sql in [
+        "SELECT min(key), max(key) FROM spent_tokens",
+        "SELECT min(expires_at), max(expires_at) FROM spent_tokens",
+        "SELECT min(serial), max(serial) FROM certificates",
+        "SELECT * FROM certificates WHERE id IN (SELECT min(id) FROM certificates UNION SELECT max(id) FROM certificates)",
+        "SELECT * FROM provisioners ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM issued LIMIT 1",
+        "SELECT min(serial), max(serial) FROM revocations",
+        "SELECT * FROM revocations ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM revoked LIMIT 1",
+        "SELECT * FROM crl",
+    ] {
+        let read = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        };
+        read().map_err(|error| match &error {
+            // A table or column is not there.
+            rusqlite::Error::SqlInputError { .. } => {
+                Error::Corrupt { path: path.to_owned(), detail: error.to_string() }
+            }
+            _ => failure::of(path)(error),
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads everything and looks for damage.
+pub(super) fn check(path: &Path) -> Result<(), Error> {
+    let failed = failure::of(path);
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // The first few lines say enough.
+    let mut found = texts(&connection, "PRAGMA integrity_check(5)").map_err(failed)?;
+    found.retain(|line| line != "ok");
+    if found.is_empty() {
+        found = texts(
+            &connection,
+            "SELECT format('row %d of %s has no parent in %s', rowid, \"table\", parent)
+             FROM pragma_foreign_key_check LIMIT 5",
+        )
+        .map_err(failed)?;
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Corrupt { path: path.to_owned(), detail: found.join("; ") })
+}
+
+fn texts(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Counts the rows; SQLite reads the smallest index of each table for that.
+pub(super) fn counts(path: &Path) -> Result<Counts, Error> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection
+        .query_row(
+            "SELECT (SELECT count(*) FROM spent_tokens), (SELECT count(*) FROM certificates)",
+            [],
+            |row| {
+                Ok(Counts {
+                    spent_tokens: row.get::<_, i64>(0)?.unsigned_abs(),
+                    certificates: row.get::<_, i64>(1)?.unsigned_abs(),
+                })
+            },
+        )
+        .map_err(failure::of(path))
+}

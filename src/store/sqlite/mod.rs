@@ -1,0 +1,220 @@
+//! A store in one SQLite file, shared with nobody but an operator who looks into it.
+//!
+//! One thread writes. Whatever requests have come in while it wrote the last transaction go into the next one
+//! together, so under load one fsync serves many and an idle store adds no wait. The file is in WAL mode with
+//! `synchronous=FULL`: what was answered as recorded survives a power cut.
+//!
+//! `sqlite3 FILE 'SELECT * FROM issued'` (or `revoked`) works at any time, also while the CA runs.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::TrySendError;
+use std::thread;
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::store::CertificateRecord;
+use crate::store::Commit;
+use crate::store::Counts;
+use crate::store::CrlRecord;
+use crate::store::Error;
+use crate::store::Outcome;
+use crate::store::Revocation;
+use crate::store::Store;
+use crate::store::StoreFuture;
+use crate::x509::serial::SerialNumber;
+
+mod connection;
+mod failure;
+mod files;
+mod records;
+mod schema;
+mod writer;
+
+use files::Claim;
+use writer::Reply;
+use writer::Request;
+
+/// Requests that may wait for the writer; with a certificate each, some 8 MiB.
+///
+/// At ten thousand records a second this is less than half a second of work: who would wait longer is better off
+/// knowing it at once.
+const QUEUE: usize = 4096;
+
+/// Tokens forgotten in one transaction, so that pruning never holds up commits for long.
+const PRUNE_SLICE: u32 = 1000;
+
+/// Keeps everything in one SQLite file.
+///
+/// The file is created readable for its owner alone, and so are directories that have to be made for it. While the
+/// store is open, `<file>.lock` keeps other processes out; it stays behind, unlocked, when the store is closed.
+///
+/// Dropping the store writes what it has accepted and closes the file.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use stepless::store::SqliteStore;
+///
+/// let store = SqliteStore::open(Path::new("db/stepless.db"))?;
+/// # Ok::<(), stepless::store::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// `None` only while dropping.
+    queue: Option<SyncSender<Request>>,
+    writer: Option<JoinHandle<()>>,
+    claim: Claim,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it; brings an older schema up to date.
+    ///
+    /// Damage is looked for where that is quick; [`check`](Self::check) reads everything.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]: [`InUse`](Error::InUse), [`NotADatabase`](Error::NotADatabase), [`Foreign`](Error::Foreign),
+    /// [`NewerSchema`](Error::NewerSchema), [`Corrupt`](Error::Corrupt), or the file cannot be used.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let claim = Claim::take(path)?;
+        let connection = connection::open(claim.path())?;
+        claim.tighten()?;
+        let (queue, requests) = mpsc::sync_channel(QUEUE);
+        let writer_path = claim.path().to_owned();
+        let writer = thread::Builder::new()
+            .name("stepless-store".to_owned())
+            .spawn(move || writer::run(connection, &requests, &writer_path))
+            .map_err(|error| Error::File {
+                path: claim.path().to_owned(),
+                action: "start the writer of",
+                detail: error.to_string(),
+            })?;
+        Ok(Self { queue: Some(queue), writer: Some(writer), claim })
+    }
+
+    /// The database file, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.claim.path()
+    }
+
+    /// Reads the whole file and looks for damage, on a thread and a connection of its own.
+    ///
+    /// Takes seconds for each GiB; commits go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] with what was found, or the file cannot be read.
+    pub fn check(&self) -> StoreFuture<'_, ()> {
+        self.beside_the_writer(connection::check)
+    }
+
+    /// Asks the writer and waits for its answer.
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::Stopped { path: self.path().to_owned() };
+        match &self.queue {
+            Some(queue) => queue.try_send(request(reply)).map_err(|refused| match refused {
+                TrySendError::Full(_) => Error::Busy { path: self.path().to_owned(), waiting: QUEUE },
+                TrySendError::Disconnected(_) => stopped(),
+            })?,
+            None => return Err(stopped()),
+        }
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Runs long reading work on a thread of its own, with a connection of its own.
+    fn beside_the_writer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, Error> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let path: PathBuf = self.path().to_owned();
+            thread::Builder::new()
+                .name("stepless-store-reader".to_owned())
+                .spawn(move || {
+                    // Nobody may be waiting any more.
+                    let _ = reply.send(work(&path));
+                })
+                .map_err(|error| Error::File {
+                    path: self.path().to_owned(),
+                    action: "start a reader of",
+                    detail: error.to_string(),
+                })?;
+            answer.await.map_err(|_| Error::Stopped { path: self.path().to_owned() })?
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, commit: Commit) -> StoreFuture<'_, Outcome> {
+        Box::pin(self.ask(|reply| Request::Commit(Box::new(commit), reply)))
+    }
+
+    fn certificate(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<CertificateRecord>> {
+        let serial = serial.clone();
+        Box::pin(self.ask(move |reply| Request::Find(serial, reply)))
+    }
+
+    fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
+        let serial = serial.clone();
+        Box::pin(self.ask(move |reply| Request::FindRevocation(serial, reply)))
+    }
+
+    fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {
+        Box::pin(self.ask(move |reply| Request::ListRevocations(now, reply)))
+    }
+
+    fn crl(&self) -> StoreFuture<'_, Option<CrlRecord>> {
+        Box::pin(self.ask(Request::FindCrl))
+    }
+
+    fn record_crl(&self, crl: CrlRecord) -> StoreFuture<'_, bool> {
+        Box::pin(self.ask(|reply| Request::RecordCrl(crl, reply)))
+    }
+
+    fn prune(&self, now: i64) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let mut pruned = 0;
+            loop {
+                let slice = self.ask(|reply| Request::Prune { now, limit: PRUNE_SLICE, reply }).await?;
+                pruned += slice;
+                if slice < u64::from(PRUNE_SLICE) {
+                    return Ok(pruned);
+                }
+            }
+        })
+    }
+
+    fn counts(&self) -> StoreFuture<'_, Counts> {
+        self.beside_the_writer(connection::counts)
+    }
+
+    fn health(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.claim.still_holds()?;
+            self.ask(Request::Health).await
+        })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // Without a sender the writer empties the queue, closes the file and ends; only then does the lock go.
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            // It only fails if the writer panicked, and then everybody waiting has got an error already.
+            let _ = writer.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Single records to rows and back, inside whatever transaction is open.
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::named_params;
+use rusqlite::types::Type;
+
+use crate::store::CertificateRecord;
+use crate::store::Commit;
+use crate::store::CrlRecord;
+use crate::store::Outcome;
+use crate::store::Revocation;
+use crate::store::SpentToken;
+use crate::x509::serial::SerialNumber;
+
+/// Writes one commit. If this fails, the transaction holds part of it and has to be rolled back.
+pub(super) fn apply(connection: &Connection, commit: &Commit) -> rusqlite::Result<Outcome> {
+    let Commit { token, revocation, renewed: _, certificate } = commit;
+    if let Some(obstacle) = obstacle(connection, commit)? {
+        return Ok(match token {
+            Some(token) if is_spent(connection, token)? => Outcome::TokenAlreadySpent,
+            _ => obstacle,
+        });
+    }
+    if let Some(token) = token
+        && !spend(connection, token)?
+    {
+        return Ok(Outcome::TokenAlreadySpent);
+    }
+    if let Some(revocation) = revocation {
+        revoke(connection, revocation)?;
+    }
+    if let Some(certificate) = certificate {
+        insert(connection, certificate)?;
+    }
+    Ok(Outcome::Recorded)
+}
+
+/// What stands in the way of a commit, apart from its token.
+fn obstacle(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<Outcome>> {
+    let must_not_be_revoked = commit.revocation.iter().map(|revocation| &revocation.serial);
+    for serial in must_not_be_revoked.chain(&commit.renewed) {
+        if exists(connection, "SELECT 1 FROM revocations WHERE serial = ?1", serial.content())? {
+            return Ok(Some(Outcome::AlreadyRevoked));
+        }
+    }
+    if let Some(certificate) = &commit.certificate
+        && exists(connection, "SELECT 1 FROM certificates WHERE serial = ?1", certificate.serial.content())?
+    {
+        return Ok(Some(Outcome::SerialExists));
+    }
+    Ok(None)
+}
+
+fn exists(connection: &Connection, sql: &str, key: &[u8]) -> rusqlite::Result<bool> {
+    connection.prepare_cached(sql)?.exists([key])
+}
+
+fn is_spent(connection: &Connection, token: &SpentToken) -> rusqlite::Result<bool> {
+    exists(connection, "SELECT 1 FROM spent_tokens WHERE key = ?1", &token.key.0)
+}
+
+/// Whether the token was unspent until now.
+fn spend(connection: &Connection, token: &SpentToken) -> rusqlite::Result<bool> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO spent_tokens (key, expires_at) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING",
+        )?
+        .execute((&token.key.0, token.expires_at))?;
+    Ok(inserted == 1)
+}
+
+fn revoke(connection: &Connection, revocation: &Revocation) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO revocations (serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id)
+             VALUES (:serial, :revoked_at, :reason_code, :reason, :expires_at, :provisioner_id, :request_id)",
+        )?
+        .execute(named_params! {
+            ":serial": revocation.serial.content(),
+            ":revoked_at": revocation.revoked_at,
+            ":reason_code": revocation.reason_code,
+            ":reason": revocation.reason,
+            ":expires_at": revocation.expires_at,
+            ":provisioner_id": revocation.provisioner_id,
+            ":request_id": revocation.request_id,
+        })?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite::Result<()> {
+    let provisioner = (&certificate.provisioner_id, &certificate.provisioner);
+    connection
+        .prepare_cached(
+            "INSERT INTO provisioners (provisioner_id, name) VALUES (?1, ?2)
+             ON CONFLICT (provisioner_id, name) DO NOTHING",
+        )?
+        .execute(provisioner)?;
+    let provisioner: i64 = connection
+        .prepare_cached("SELECT id FROM provisioners WHERE provisioner_id = ?1 AND name = ?2")?
+        .query_row(provisioner, |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO certificates (serial, not_before, not_after, issued_at, provisioner, subject,
+                 grant_id, subject_user_id, request_id, der)
+             VALUES (:serial, :not_before, :not_after, :issued_at, :provisioner, :subject,
+                 :grant_id, :subject_user_id, :request_id, :der)",
+        )?
+        .execute(named_params! {
+            ":serial": certificate.serial.content(),
+            ":not_before": certificate.not_before,
+            ":not_after": certificate.not_after,
+            ":issued_at": certificate.issued_at,
+            ":provisioner": provisioner,
+            ":subject": certificate.subject,
+            ":grant_id": certificate.grant_id,
+            ":subject_user_id": certificate.subject_user_id,
+            ":request_id": certificate.request_id,
+            ":der": certificate.der,
+        })?;
+    Ok(())
+}
+
+/// Reads a certificate.
+pub(super) fn find(
+    connection: &Connection,
+    serial: &SerialNumber,
+) -> rusqlite::Result<Option<CertificateRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT serial, der, not_before, not_after, subject, name, provisioner_id, grant_id,
+                 subject_user_id, issued_at, request_id
+             FROM certificates JOIN provisioners ON provisioners.id = certificates.provisioner
+             WHERE serial = ?1",
+        )?
+        .query_row([serial.content()], read)
+        .optional()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<CertificateRecord> {
+    let serial = row.get_ref("serial")?.as_blob()?;
+    Ok(CertificateRecord {
+        serial: SerialNumber::from_content(serial)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error)))?,
+        der: row.get("der")?,
+        not_before: row.get("not_before")?,
+        not_after: row.get("not_after")?,
+        subject: row.get("subject")?,
+        provisioner: row.get("name")?,
+        provisioner_id: row.get("provisioner_id")?,
+        grant_id: row.get("grant_id")?,
+        subject_user_id: row.get("subject_user_id")?,
+        issued_at: row.get("issued_at")?,
+        request_id: row.get("request_id")?,
+    })
+}
+
+/// Reads a revocation.
+pub(super) fn revocation(
+    connection: &Connection,
+    serial: &SerialNumber,
+) -> rusqlite::Result<Option<Revocation>> {
+    connection
+        .prepare_cached("SELECT * FROM revocations WHERE serial = ?1")?
+        .query_row([serial.content()], read_revocation)
+        .optional()
+}
+
+/// Reads the revocations of certificates that expire at `now` or later, or at an unknown time.
+pub(super) fn revocations(connection: &Connection, now: i64) -> rusqlite::Result<Vec<Revocation>> {
+    connection
+        .prepare_cached("SELECT * FROM revocations WHERE expires_at IS NULL OR expires_at >= ?1 ORDER BY id")?
+        .query_map([now], read_revocation)?
+        .collect()
+}
+
+fn read_revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
+    let serial = row.get_ref("serial")?.as_blob()?;
+    Ok(Revocation {
+        serial: SerialNumber::from_signed_content(serial)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error)))?,
+        revoked_at: row.get("revoked_at")?,
+        reason_code: row.get("reason_code")?,
+        reason: row.get("reason")?,
+        expires_at: row.get("expires_at")?,
+        provisioner_id: row.get("provisioner_id")?,
+        request_id: row.get("request_id")?,
+    })
+}
+
+/// Reads the latest CRL.
+pub(super) fn crl(connection: &Connection) -> rusqlite::Result<Option<CrlRecord>> {
+    connection
+        .prepare_cached("SELECT number, this_update, next_update, der FROM crl")?
+        .query_row([], |row| {
+            Ok(CrlRecord {
+                number: row.get("number")?,
+                this_update: row.get("this_update")?,
+                next_update: row.get("next_update")?,
+                der: row.get("der")?,
+            })
+        })
+        .optional()
+}
+
+/// Puts a CRL in place of the latest one if its number follows that one's, and tells whether it did.
+pub(super) fn record_crl(connection: &Connection, crl: &CrlRecord) -> rusqlite::Result<bool> {
+    let written = connection
+        .prepare_cached(
+            "INSERT INTO crl (id, number, this_update, next_update, der)
+             VALUES (1, :number, :this_update, :next_update, :der)
+             ON CONFLICT (id) DO UPDATE SET number = excluded.number, this_update = excluded.this_update,
+                 next_update = excluded.next_update, der = excluded.der
+             WHERE excluded.number = crl.number + 1",
+        )?
+        .execute(named_params! {
+            ":number": crl.number,
+            ":this_update": crl.this_update,
+            ":next_update": crl.next_update,
+            ":der": crl.der,
+        })?;
+    Ok(written == 1)
+}
+
+/// Deletes at most `limit` tokens that expired before `now` and returns how many.
+pub(super) fn prune(connection: &Connection, now: i64, limit: u32) -> rusqlite::Result<u64> {
+    let deleted = connection
+        .prepare_cached(
+            "DELETE FROM spent_tokens WHERE key IN
+                 (SELECT key FROM spent_tokens WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+        )?
+        .execute((now, limit))?;
+    Ok(deleted as u64)
+}
+
+/// Reads a page of the file, or of the cache if nobody else wrote.
+pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("SELECT max(id) FROM certificates")?.query_row([], |_| Ok(()))
+}
