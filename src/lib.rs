@@ -7,7 +7,7 @@
 //! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
 //! | 1 | [`jose`], [`x509`], [`template`] |
 //! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], [`signer`], [`store`] |
-//! | 3 | `config` |
+//! | 3 | [`config`] |
 //! | 4 | `provisioner` |
 //! | 5 | `authority` |
 //! | 6 | `http`, `client` |
@@ -16,6 +16,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod duration;
 pub mod entropy;
