@@ -8,13 +8,14 @@
 //! | 1 | [`jose`], [`x509`], [`template`] |
 //! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], [`signer`], [`store`] |
 //! | 3 | [`config`] |
-//! | 4 | `provisioner` |
-//! | 5 | `authority` |
+//! | 4 | [`provisioner`] |
+//! | 5 | [`authority`] |
 //! | 6 | `http`, `client` |
 //! | 8 | `cli` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod authority;
 pub mod clock;
 pub mod config;
 pub mod crypto;
@@ -24,6 +25,7 @@ pub mod jose;
 pub mod json;
 pub mod policy;
 pub mod profile;
+pub mod provisioner;
 pub mod signer;
 pub mod store;
 pub mod template;

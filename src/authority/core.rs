@@ -1,0 +1,364 @@
+//! The authority: configuration, provisioners, store and key together.
+
+use std::sync::Arc;
+
+use sha2::Digest;
+use sha2::Sha256;
+use time::OffsetDateTime;
+
+use crate::authority::approval;
+use crate::authority::error::Error;
+use crate::authority::error::StartError;
+use crate::authority::grant;
+use crate::authority::grant::Grant;
+use crate::authority::grant::GrantOids;
+use crate::authority::issue::Issued;
+use crate::authority::renew::RenewError;
+use crate::authority::renew::check_state;
+use crate::authority::request::Request;
+use crate::authority::request::TimeDuration;
+use crate::authority::validity;
+use crate::authority::validity::Validity;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::PublicKey;
+use crate::crypto::SignatureAlgorithm;
+use crate::entropy::Entropy;
+use crate::profile;
+use crate::profile::Draft;
+use crate::profile::Issuance;
+use crate::provisioner::Collection;
+use crate::provisioner::DraftRequest;
+use crate::provisioner::Provisioner;
+use crate::store::CertificateRecord;
+use crate::store::Commit;
+use crate::store::Outcome;
+use crate::store::SpentToken;
+use crate::store::Store;
+use crate::store::TokenKey;
+use crate::token::UnverifiedToken;
+use crate::token::VerifiedToken;
+use crate::token::audience::Audiences;
+use crate::token::audience::Purpose;
+use crate::wire::SignRequest;
+use crate::wire::SignResponse;
+use crate::x509::certificate::Certificate;
+use crate::x509::extension::Extension;
+use crate::x509::extension::KeyUsage;
+use crate::x509::pem;
+use crate::x509::san;
+use crate::x509::serial::SerialNumber;
+use crate::x509::tbs;
+
+/// What an authority is given besides its configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where tokens and certificates are recorded.
+    pub store: Arc<dyn Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws serial numbers.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A certificate authority, without its network.
+#[derive(Debug)]
+pub struct Authority {
+    pub(super) config: Config,
+    pub(super) provisioners: Collection,
+    pub(super) audiences: Audiences,
+    pub(super) grant_oids: GrantOids,
+    pub(super) algorithm: SignatureAlgorithm,
+    intermediates_pem: Vec<String>,
+    /// Whom certificates of TLS clients have to lead to: roots and intermediates.
+    pub(super) client_anchors: Vec<Arc<Certificate>>,
+    started_at: OffsetDateTime,
+    pub(super) options: Options,
+}
+
+impl Authority {
+    /// Starts an authority; `options.clock` settles from when on tokens are taken.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what does not fit.
+    pub fn new(mut config: Config, options: Options) -> Result<Self, StartError> {
+        let arc = &config.ca.oid_arc;
+        let grant_oids = GrantOids::below(arc).ok_or_else(|| StartError::OidArc(arc.to_string()))?;
+        if config.ca.crl.is_some() {
+            check_crl_issuer(config.issuer())?;
+        }
+        let entries = std::mem::take(&mut config.ca.provisioners);
+        let oids = [grant_oids.grant_id.clone(), grant_oids.subject_user_id.clone()];
+        let provisioners = entries.into_iter().map(|entry| Provisioner::new(entry, &oids)).collect();
+        Ok(Self {
+            provisioners: Collection::new(provisioners),
+            audiences: Audiences::new(&config.ca.dns_names),
+            grant_oids,
+            algorithm: config.issuer().issuing_algorithm(config.key.kind()),
+            intermediates_pem: config.intermediates.iter().map(|c| c.to_pem()).collect(),
+            client_anchors: config.roots.iter().chain(&config.intermediates).cloned().collect(),
+            started_at: options.clock.now(),
+            options,
+            config,
+        })
+    }
+
+    /// An authority on another configuration in place of this one, with the same store, clock and start: tokens that
+    /// this one would have taken are taken still.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what does not fit; this authority stays as it is.
+    pub fn succeed_with(&self, config: Config) -> Result<Self, StartError> {
+        Ok(Self { started_at: self.started_at, ..Self::new(config, self.options.clone())? })
+    }
+
+    /// The configuration in use; its provisioners are in [`Authority::provisioners`].
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Who may ask for certificates.
+    #[must_use]
+    pub fn provisioners(&self) -> &Collection {
+        &self.provisioners
+    }
+
+    /// The OIDs of the grant extensions.
+    #[must_use]
+    pub fn grant_oids(&self) -> &GrantOids {
+        &self.grant_oids
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.options.clock
+    }
+
+    /// The source of randomness.
+    #[must_use]
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.options.entropy
+    }
+
+    /// The root or federated root with this fingerprint: hexadecimal SHA-256 of its DER, case and dashes
+    /// ignored (CONTRACT.md section 2).
+    #[must_use]
+    pub fn root(&self, fingerprint: &str) -> Option<&Arc<Certificate>> {
+        let wanted = fingerprint.replace('-', "").to_lowercase();
+        self.config.roots.iter().chain(&self.config.federated_roots).find(|root| {
+            let hash: String = Sha256::digest(root.der()).iter().map(|b| format!("{b:02x}")).collect();
+            hash == wanted
+        })
+    }
+
+    /// Signs a certification request and returns what step-ca would answer.
+    ///
+    /// The token is spent as soon as it is verified, whatever happens afterwards, and a certificate leaves
+    /// only once it and the token's use are recorded in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] tells the rule that the request broke; its `code` is stable.
+    pub async fn sign(&self, body: SignRequest, request_id: &str) -> Result<(Issued, SignResponse), Error> {
+        let request = Request::read(body)?;
+        let now = self.options.clock.now();
+        let (provisioner, token) = self.verify(&request.ott, Purpose::Sign, now)?;
+        let result = self.issue(&request, provisioner, &token, now, request_id);
+        let spent = SpentToken { key: TokenKey(token.reuse_key()), expires_at: token.spendable_until() };
+        let issued = self.record(Some(spent), None, result).await?;
+        let response = self.response(&issued.der);
+        Ok((issued, response))
+    }
+
+    /// Records what has come of a request, and hands the certificate out only if that worked.
+    ///
+    /// One transaction decides who was first, also for a request that is refused: a used token answers as such
+    /// whatever else is wrong with the request. `renewed` must not have been revoked meanwhile.
+    pub(super) async fn record(
+        &self,
+        token: Option<SpentToken>,
+        renewed: Option<SerialNumber>,
+        result: Result<(Issued, CertificateRecord), Error>,
+    ) -> Result<Issued, Error> {
+        let (result, commit) = match result {
+            Ok((issued, record)) => {
+                (Ok(issued), Commit { token, renewed, certificate: Some(record), ..Commit::default() })
+            }
+            Err(refusal) => (Err(refusal), Commit { token, ..Commit::default() }),
+        };
+        match self.options.store.commit(commit).await? {
+            Outcome::Recorded => result,
+            Outcome::TokenAlreadySpent => Err(Error::Replayed),
+            Outcome::AlreadyRevoked => Err(Error::Renew(RenewError::Revoked)),
+            Outcome::SerialExists => Err(Error::SerialExists),
+        }
+    }
+
+    /// Finds the provisioner and verifies the token for it.
+    pub(super) fn verify(
+        &self,
+        ott: &str,
+        purpose: Purpose,
+        now: OffsetDateTime,
+    ) -> Result<(&Arc<Provisioner>, VerifiedToken), Error> {
+        let token = UnverifiedToken::parse(ott)?;
+        let provisioner = self.provisioners.find(&token.lookup()).ok_or(Error::UnknownProvisioner)?;
+        check_state(provisioner)?;
+        let started_at = (!self.config.ca.disable_issued_at_check).then_some(self.started_at);
+        let token = provisioner.verify(token, purpose, &self.audiences, now, started_at)?;
+        Ok((provisioner, token))
+    }
+
+    /// Everything after the token: CSR, draft, grant rule, validity, approval, signature.
+    fn issue(
+        &self,
+        request: &Request,
+        provisioner: &Provisioner,
+        token: &VerifiedToken,
+        now: OffsetDateTime,
+        request_id: &str,
+    ) -> Result<(Issued, CertificateRecord), Error> {
+        let binding = provisioner.check_request(token, &request.csr)?;
+        let mut draft = self.draft(request, provisioner, token)?;
+        draft.subject.fill_missing(&self.config.ca.default_subject);
+        let grant = grant::check(&draft, token.claims(), binding, &self.grant_oids)?;
+        let wishes = (
+            request.not_before.or(draft.not_before.map(TimeDuration::Instant)),
+            request.not_after.or(draft.not_after.map(TimeDuration::Instant)),
+        );
+        let window = token.certificate().map(|c| (c.not_before(), c.not_after()));
+        let validity = validity::settle(now, wishes, provisioner.claims(), self.config.ca.backdate, window)?;
+        let approved = approval::approve(draft, self.config.issuer(), self.config.ca.policy.as_ref())?;
+        let serial = match &approved.draft().serial_number {
+            Some(serial) => serial.clone(),
+            None => SerialNumber::random(&*self.options.entropy)?,
+        };
+        let extra = Vec::from_iter(provisioner.provisioner_extension());
+        let der = self.sign_draft(approved.draft(), &serial, validity, request.csr.public_key(), &extra)?;
+        let record = CertificateRecord {
+            serial: serial.clone(),
+            der: der.clone(),
+            not_before: validity.not_before.unix_timestamp(),
+            not_after: validity.not_after.unix_timestamp(),
+            subject: token.subject().to_owned(),
+            provisioner: provisioner.name().to_owned(),
+            provisioner_id: provisioner.id().to_owned(),
+            grant_id: grant.as_ref().map(|g: &Grant| g.grant_id.clone()),
+            subject_user_id: grant.as_ref().map(|g| g.subject_user_id.clone()),
+            issued_at: now.unix_timestamp(),
+            request_id: request_id.to_owned(),
+        };
+        let issued = Issued {
+            der,
+            serial_number: serial.to_string(),
+            subject: token.subject().to_owned(),
+            token_id: Some(token.id()),
+            names: token.claims().names().into_iter().map(str::to_owned).collect(),
+            provisioner: provisioner.name().to_owned(),
+            grant,
+            not_before: validity.not_before,
+            not_after: validity.not_after,
+        };
+        Ok((issued, record))
+    }
+
+    fn draft(
+        &self,
+        request: &Request,
+        provisioner: &Provisioner,
+        token: &VerifiedToken,
+    ) -> Result<Draft, Error> {
+        let drawn = provisioner.draft(&DraftRequest {
+            claims: token.claims(),
+            subject: token.subject(),
+            csr: &request.csr,
+            authorization: token.certificate(),
+            user_data: request.template_data.as_ref(),
+            clock: &*self.options.clock,
+            entropy: &*self.options.entropy,
+        });
+        if drawn.is_err() && provisioner.template_names_grants() {
+            grant::check_claims(token.claims())?;
+        }
+        Ok(drawn?)
+    }
+
+    pub(super) fn sign_draft(
+        &self,
+        draft: &Draft,
+        serial: &SerialNumber,
+        validity: Validity,
+        public_key: &PublicKey,
+        extra_extensions: &[Extension],
+    ) -> Result<Vec<u8>, Error> {
+        let algorithm = draft.signature_algorithm.unwrap_or(self.algorithm);
+        let tbs = draft.to_be_signed(&Issuance {
+            issuer: self.config.issuer(),
+            public_key,
+            serial_number: serial,
+            not_before: validity.not_before,
+            not_after: validity.not_after,
+            signature_algorithm: algorithm,
+            extra_extensions,
+        })?;
+        self.sign_tbs(&tbs, algorithm)
+    }
+
+    /// A certificate for the authority's own TLS server, with the names of `dnsNames` and no provisioner
+    /// extension (CONTRACT.md section 1). It is not recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a name does not fit a certificate or the key cannot sign.
+    pub fn server_certificate(
+        &self,
+        public_key: &PublicKey,
+        now: OffsetDateTime,
+        lifetime: time::Duration,
+    ) -> Result<Vec<u8>, Error> {
+        let names = san::classify_all(self.config.ca.dns_names.iter().map(String::as_str));
+        let draft = profile::default_leaf(&self.config.ca.common_name, &names, public_key);
+        let serial_number = SerialNumber::random(&*self.options.entropy)?;
+        let tbs = draft.to_be_signed(&Issuance {
+            issuer: self.config.issuer(),
+            public_key,
+            serial_number: &serial_number,
+            not_before: now - time::Duration::MINUTE,
+            not_after: now + lifetime,
+            signature_algorithm: self.algorithm,
+            extra_extensions: &[],
+        })?;
+        self.sign_tbs(&tbs, self.algorithm)
+    }
+
+    pub(super) fn sign_tbs(&self, tbs: &[u8], algorithm: SignatureAlgorithm) -> Result<Vec<u8>, Error> {
+        let signature =
+            self.config.key.sign(algorithm, tbs).map_err(|error| Error::Signing(error.to_string()))?;
+        Ok(tbs::assemble(tbs, algorithm, &signature))
+    }
+
+    /// The answer of `/sign` for a certificate of this authority.
+    pub(super) fn response(&self, der: &[u8]) -> SignResponse {
+        let crt = pem::encode("CERTIFICATE", der);
+        let mut cert_chain = vec![crt.clone()];
+        cert_chain.extend(self.intermediates_pem.iter().cloned());
+        SignResponse {
+            crt,
+            ca: self.intermediates_pem.first().cloned().unwrap_or_default(),
+            cert_chain,
+            tls_options: Some(self.config.ca.tls.clone()),
+        }
+    }
+}
+
+/// A CRL is signed with the issuing key: its certificate has to allow that (RFC 5280 §4.2.1.3).
+fn check_crl_issuer(issuer: &Certificate) -> Result<(), StartError> {
+    match issuer.key_usage() {
+        Some(usage) if !usage.contains(KeyUsage::CRL_SIGN) => Err(StartError::CrlIssuer),
+        _ => Ok(()),
+    }
+}
