@@ -21,6 +21,8 @@ pub mod config;
 pub mod crypto;
 pub mod duration;
 pub mod entropy;
+#[cfg(feature = "server")]
+pub mod http;
 pub mod jose;
 pub mod json;
 pub mod policy;

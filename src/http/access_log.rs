@@ -1,0 +1,91 @@
+//! One log line for each request: what was asked, what was answered, and why.
+//!
+//! Never a token, a key or a body (CONTRACT.md D21).
+
+use std::time::Instant;
+
+use axum::Extension;
+use axum::body::HttpBody;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::authority::Issued;
+use crate::authority::Revoked;
+use crate::duration::format_rfc3339;
+use crate::http::App;
+use crate::http::request_id::RequestId;
+use crate::http::server::RemoteAddress;
+
+/// What a handler tells the log about its answer.
+#[derive(Debug, Clone)]
+pub(super) enum Detail {
+    Issued(Box<Issued>),
+    Revoked(Revoked),
+    Refused { code: &'static str, cause: String },
+}
+
+pub(super) async fn layer(
+    State(app): State<App>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if app.authority.config().ca.log_format.is_none() {
+        return log_details(&request_id, next.run(request).await);
+    }
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let remote = request.extensions().get::<RemoteAddress>().map(ToString::to_string).unwrap_or_default();
+    let response = log_details(&request_id, next.run(request).await);
+    tracing::info!(
+        request_id = request_id.as_str(),
+        remote_address = remote,
+        %method,
+        path,
+        status = response.status().as_u16(),
+        size = response.body().size_hint().exact().unwrap_or_default(),
+        duration_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        "request",
+    );
+    response
+}
+
+/// Reasons and certificates are logged even where ca.json asks for no request log.
+fn log_details(request_id: &RequestId, response: Response) -> Response {
+    let request_id = request_id.as_str();
+    match response.extensions().get::<Detail>() {
+        Some(Detail::Issued(issued)) => tracing::info!(
+            request_id,
+            serial = issued.serial_number,
+            subject = issued.subject,
+            token_id = issued.token_id,
+            sans = issued.names.join(","),
+            provisioner = issued.provisioner,
+            grant_id = issued.grant.as_ref().map(|g| g.grant_id.as_str()),
+            subject_user_id = issued.grant.as_ref().map(|g| g.subject_user_id.as_str()),
+            valid_from = format_rfc3339(issued.not_before),
+            valid_to = format_rfc3339(issued.not_after),
+            "certificate issued",
+        ),
+        Some(Detail::Revoked(revoked)) => tracing::info!(
+            request_id,
+            serial = revoked.serial_number,
+            reason_code = revoked.reason_code,
+            provisioner = revoked.provisioner,
+            "certificate revoked",
+        ),
+        Some(Detail::Refused { code, cause }) => {
+            let status = response.status().as_u16();
+            if status >= 500 {
+                tracing::error!(request_id, status, refusal = code, cause, "request failed");
+            } else {
+                tracing::warn!(request_id, status, refusal = code, cause, "request refused");
+            }
+        }
+        None => {}
+    }
+    response
+}
