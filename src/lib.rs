@@ -16,6 +16,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod authority;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod crypto;

@@ -1,0 +1,79 @@
+//! Writes files so that they are whole, private where they hold secrets, and never overwrite a key.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::cli::failure::Failure;
+
+/// Whether others may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Only its owner: 0600.
+    Private,
+    /// Everybody: 0644.
+    Public,
+}
+
+/// Makes a folder and those above it, private to the owner where new.
+pub(super) fn create_folder(path: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| Failure::file("make folder", path, &error))
+}
+
+/// Writes a new file; one that exists is an error and stays as it is.
+pub(super) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), Failure> {
+    let temporary = write_temporary(path, bytes, access)?;
+    // A link never replaces what is there, unlike a rename.
+    let linked = std::fs::hard_link(&temporary, path);
+    let _ = std::fs::remove_file(&temporary);
+    linked.map_err(|error| Failure::file("write", path, &error))?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// Writes a file whole, in place of one that may be there.
+pub(super) fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<(), Failure> {
+    let temporary = write_temporary(path, bytes, access)?;
+    if let Err(error) = std::fs::rename(&temporary, path) {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(Failure::file("write", path, &error));
+    }
+    sync_folder(path);
+    Ok(())
+}
+
+fn write_temporary(path: &Path, bytes: &[u8], access: Access) -> Result<std::path::PathBuf, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        let mode = if access == Access::Private { 0o600 } else { 0o644 };
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    }
+    #[cfg(not(unix))]
+    let _ = access;
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    match written {
+        Ok(()) => Ok(temporary),
+        Err(error) => {
+            let _ = std::fs::remove_file(&temporary);
+            Err(Failure::file("write", path, &error))
+        }
+    }
+}
+
+/// Makes a new name last through a power failure; where folders cannot be synced the file is whole anyway.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(folder) = std::fs::File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}

@@ -1,0 +1,308 @@
+//! `stepless serve`: an authority over HTTPS.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::authority::Authority;
+use crate::authority::Options;
+use crate::cli::dev;
+use crate::cli::directory;
+use crate::cli::failure;
+use crate::cli::failure::Failure;
+use crate::cli::failure::NO_RANDOMNESS;
+use crate::cli::init;
+use crate::cli::password;
+use crate::cli::reload::Reloader;
+use crate::cli::signals::Signal;
+use crate::cli::signals::Signals;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::config;
+use crate::config::CaJson;
+use crate::config::Config;
+use crate::config::Database;
+use crate::config::DirectoryFiles;
+use crate::config::Files;
+use crate::entropy::SystemEntropy;
+use crate::http::RouterOptions;
+use crate::http::server;
+use crate::http::server::Server;
+use crate::signer::key_file;
+use crate::store;
+use crate::store::MemoryStore;
+use crate::store::SqliteStore;
+use crate::store::Store;
+
+/// How often used tokens that cannot be valid any more are dropped.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The ca.json to serve [default: $STEPPATH/config/ca.json]
+    config: Option<PathBuf>,
+    /// A file with the password of the intermediate key
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Serve an authority for development, made at first start; refusals tell their reason
+    #[arg(long, conflicts_with = "config")]
+    dev: bool,
+    /// The folder of the development authority [default: ./stepless-dev]
+    #[arg(long, value_name = "FOLDER", requires = "dev")]
+    dir: Option<PathBuf>,
+    /// Listen here instead of where ca.json says; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<String>,
+    /// Print only the first and the last line at start
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if args.dev {
+        let address = args.address.as_deref().unwrap_or(dev::ADDRESS);
+        let development = dev::prepare(args.dir.as_deref(), address, args.password_file.as_deref())?;
+        let path = development.layout.ca_json();
+        let password = Some(development.password.clone());
+        let welcome = move |url: &str| dev::welcome(&development, url);
+        return serve(args, &path, password, Some(&welcome));
+    }
+    let path = match &args.config {
+        Some(path) => path.clone(),
+        None => init::step_path()?.join("config/ca.json"),
+    };
+    let password = args.password_file.as_deref().map(password::from_file).transpose()?;
+    serve(args, &path, password, None)
+}
+
+type Welcome<'a> = &'a dyn Fn(&str) -> Result<String, Failure>;
+
+fn serve(
+    args: &Args,
+    path: &Path,
+    password: Option<Zeroizing<String>>,
+    welcome: Option<Welcome<'_>>,
+) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::usage(
+            format!("cannot read {}: {}", path.display(), failure::reason(&error)),
+            "give the path of a ca.json, or make an authority with: stepless init",
+        )
+    })?;
+    let ca = config::parse(&bytes)?;
+    start_log(ca.log_format.as_deref());
+    refuse_demo_keys(&ca, args.dev)?;
+    let files = files();
+    let password_given = password.is_some();
+    let password = key_password(&ca, &files, password)?;
+    let config = Config::load(ca, &files, password.as_ref().map(|p| p.as_bytes()), SystemClock.now())?;
+    let store = open_store(config.ca.database.as_ref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
+    runtime.block_on(async {
+        // Before anyone can know that it serves, so that no signal finds it unprepared.
+        let signals = Signals::new()?;
+        let (server, authority) = bind(args, config, Arc::clone(&store)).await?;
+        let reloader = Reloader {
+            path: path.to_owned(),
+            password,
+            password_given,
+            address: args.address.clone(),
+            dev: args.dev,
+            server: server.handle(),
+            authority,
+        };
+        run_until_stopped(args, server, reloader, signals, store, welcome).await
+    })
+}
+
+async fn bind(
+    args: &Args,
+    config: Config,
+    store: Arc<dyn Store>,
+) -> Result<(Server, Arc<Authority>), Failure> {
+    super::eprint("Building new tls configuration using step-ca's contract\n");
+    let address = args.address.clone().unwrap_or_else(|| config.ca.address.clone());
+    let options = Options { store, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy::new()) };
+    let authority = Authority::new(config, options).map_err(|error| {
+        Failure::start(error.to_string(), "correct that member of ca.json and start again")
+    })?;
+    let authority = Arc::new(authority);
+    let routes = if args.dev { RouterOptions::development() } else { RouterOptions::default() };
+    let server = Server::bind(&address, Arc::clone(&authority), routes).await.map_err(|error| {
+        let hint = match &error {
+            server::Error::Listen { .. } => "choose a free HOST:PORT with --address",
+            server::Error::Tls(_) => "correct the member tls of ca.json and start again",
+            _ => "look at the log, and start again",
+        };
+        Failure::start(error.to_string(), hint)
+    })?;
+    Ok((server, authority))
+}
+
+async fn run_until_stopped(
+    args: &Args,
+    server: Server,
+    mut reloader: Reloader,
+    mut signals: Signals,
+    store: Arc<dyn Store>,
+    welcome: Option<Welcome<'_>>,
+) -> Result<(), Failure> {
+    let authority = Arc::clone(&reloader.authority);
+    let address = args.address.clone().unwrap_or_else(|| authority.config().ca.address.clone());
+    let local = server.local_address();
+    let port = local
+        .map_or_else(|| address.rsplit(':').next().unwrap_or_default().to_owned(), |a| a.port().to_string());
+    let host = authority.config().ca.dns_names.first().map_or("localhost", String::as_str);
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let url = format!("https://{host}:{port}");
+    if !args.quiet {
+        super::eprint(&start_lines(&authority, &reloader.path, &url, &server));
+    }
+    if let Some(welcome) = welcome {
+        super::print(&welcome(&url)?);
+    }
+    // The line that operators and scripts wait for.
+    let serving = local.map_or(address, |a| a.to_string());
+    super::eprint(&format!("Serving HTTPS on {serving} ...\n"));
+
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(server.serve(stopped));
+    let mut prune = tokio::time::interval(PRUNE_INTERVAL);
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Stop => break,
+                Signal::Reload => reloader.reload().await,
+            },
+            _ = prune.tick() => {
+                if let Err(error) = store.prune(SystemClock.now().unix_timestamp()).await {
+                    tracing::error!(%error, "used tokens not pruned");
+                }
+            }
+        }
+    }
+    tracing::info!("stopping: running requests may finish");
+    let _ = stop.send(true);
+    let _ = serving.await;
+    Ok(())
+}
+
+/// What an operator of step-ca expects to read at start.
+fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server) -> String {
+    let mut lines = format!(
+        "Starting stepless/{} ({}/{})\nConfig file: {}\nThe primary server URL is {url}\n\
+         Root certificates are available at {url}/roots.pem\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        path.display(),
+    );
+    if let Some(database) = &authority.config().ca.database {
+        lines.push_str(&format!("Records are kept in {}\n", store_path(database).display()));
+    } else {
+        lines.push_str(
+            "warning: no database is configured: used tokens and certificates are forgotten at exit\n",
+        );
+    }
+    for root in &authority.config().roots {
+        lines.push_str(&format!("X.509 Root Fingerprint: {}\n", init::fingerprint(root)));
+    }
+    if let Some(address) = server.insecure_local_address() {
+        lines.push_str(&format!("Serving the CRL over HTTP on {address}\n"));
+    }
+    for warning in authority.config().ca.warnings.iter().chain(server.warnings()) {
+        lines.push_str(&format!("warning: {warning}\n"));
+    }
+    lines
+}
+
+/// Requests are logged to standard error, in the format of ca.json.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn start_log(format: Option<&str>) {
+    let filter = std::env::var("STEPLESS_LOG").unwrap_or_default();
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .parse_lossy(filter);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second call in one process keeps the first log.
+    let _ = match format {
+        Some("json") => log.json().flatten_event(true).try_init(),
+        _ => log.try_init(),
+    };
+}
+
+pub(super) fn refuse_demo_keys(ca: &CaJson, dev: bool) -> Result<(), Failure> {
+    match dev::demo_provisioners(ca).as_slice() {
+        [] => Ok(()),
+        _ if dev => Ok(()),
+        names => Err(Failure::start(
+            format!("published demo keys, which anybody can use, are those of {}", names.join(" and ")),
+            "give every provisioner a key of its own, or serve with --dev while developing",
+        )),
+    }
+}
+
+/// The files that ca.json names: relative to the working directory, templates to `$STEPPATH`.
+pub(super) fn files() -> DirectoryFiles {
+    DirectoryFiles::new("", init::step_path().unwrap_or_default(), init::home().unwrap_or_default())
+}
+
+/// The password of the intermediate key: file, ca.json, or the terminal (CONTRACT.md section 12).
+fn key_password(
+    ca: &CaJson,
+    files: &dyn Files,
+    given: Option<Zeroizing<String>>,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    if given.is_some() {
+        return Ok(given);
+    }
+    if let Some(password) = &ca.password {
+        return Ok(Some(password.expose().clone()));
+    }
+    // A missing file is named when it is loaded.
+    let pem = Zeroizing::new(files.read(&ca.key).unwrap_or_default());
+    if !key_file::needs_password(&pem) {
+        return Ok(None);
+    }
+    password::from_terminal(&format!("password of {}", ca.key)).map(Some)
+}
+
+fn open_store(database: Option<&Database>) -> Result<Arc<dyn Store>, Failure> {
+    let Some(database) = database else { return Ok(Arc::new(MemoryStore::new())) };
+    let path = store_path(database);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        directory::create_folder(folder)?;
+    }
+    let store = SqliteStore::open(&path).map_err(|error| store_failure(&error))?;
+    Ok(Arc::new(store))
+}
+
+/// The store's messages end with the remedy where there is one; the hint then says what to look at.
+fn store_failure(error: &store::Error) -> Failure {
+    let hint = match error {
+        store::Error::InUse { .. } => {
+            "one process serves one `db.dataSource`; replicas need their own authority"
+        }
+        store::Error::File { .. } | store::Error::Full { .. } => "check the folder, its owner and the disk",
+        _ => "the database is the file stepless.db that `db.dataSource` of ca.json leads to",
+    };
+    Failure::start(error.to_string(), hint)
+}
+
+/// Where stepless keeps its records: beside step-ca's, which it neither reads nor changes.
+fn store_path(database: &Database) -> PathBuf {
+    let source = Path::new(&database.data_source);
+    match database.kind.to_ascii_lowercase().as_str() {
+        "sqlite" if source.extension().is_some() => source.to_owned(),
+        "bbolt" => {
+            let name = source.file_name().unwrap_or_default().to_string_lossy();
+            source.with_file_name(format!("{name}.stepless.db"))
+        }
+        _ => source.join("stepless.db"),
+    }
+}

@@ -1,0 +1,5 @@
+//! The `stepless` command.
+
+fn main() -> std::process::ExitCode {
+    stepless::cli::run()
+}
