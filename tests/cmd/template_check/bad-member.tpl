@@ -1,0 +1,4 @@
+{
+  "subject": {{ toJson .Subject }},
+  "keyUsage": ["digitalSignature", "{{ .Token.sub }}"]
+}

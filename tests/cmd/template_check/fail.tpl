@@ -1,0 +1,2 @@
+{{ if not .Token.ok }}{{ fail "token must carry ok" }}{{ end }}
+{"subject": {{ toJson .Subject }}}

@@ -1,0 +1,3 @@
+{
+  "subject": "{{ .Token.none }}"
+}

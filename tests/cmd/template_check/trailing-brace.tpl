@@ -1,0 +1,4 @@
+{
+  "subject": "{{ .Token.model }}",
+  "sans": {{ toJson .SANs }}
+}}

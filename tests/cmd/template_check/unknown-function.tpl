@@ -1,0 +1,4 @@
+{
+  "subject": {{ toJson .Subject }},
+  "sans": {{ nosuch .SANs }}
+}

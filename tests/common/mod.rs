@@ -1,0 +1,21 @@
+//! What the tests that open sockets share: a running CA, a client for it, tokens and requests.
+//!
+//! Nothing here knows what an answer ought to be; the tests do.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test binary uses a part, and a test fails by panicking"
+)]
+
+pub(crate) mod binary;
+pub(crate) mod ca;
+pub(crate) mod certificate;
+pub(crate) mod csr;
+pub(crate) mod fixture;
+pub(crate) mod https;
+pub(crate) mod local;
+pub(crate) mod token;
+pub(crate) mod tools;
