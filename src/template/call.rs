@@ -187,6 +187,8 @@ impl<'a> State<'a> {
         if let Some(last) = last {
             values.push(fit(span, last, kind_at(given - 1))?);
         }
+        let size = values.iter().fold(0, |size: usize, value| size.saturating_add(value.shallow_size()));
+        self.meter.work(size).map_err(|failure| stop(span, failure))?;
         Ok(values)
     }
 

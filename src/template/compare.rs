@@ -31,6 +31,7 @@ pub(super) fn deep_equal(
     let Some(depth) = depth.checked_sub(1) else {
         return Err(Failure::Limit("a value is nested too deeply"));
     };
+    meter.step()?;
     Ok(match (left, right) {
         (Value::Nil | Value::Missing, Value::Nil | Value::Missing) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
@@ -38,6 +39,7 @@ pub(super) fn deep_equal(
         (Value::Float(left), Value::Float(right)) => left == right,
         (Value::Complex(left, left_i), Value::Complex(right, right_i)) => left == right && left_i == right_i,
         (Value::String(left), Value::String(right)) | (Value::Bytes(left), Value::Bytes(right)) => {
+            meter.work(left.len().min(right.len()))?;
             left == right
         }
         (Value::Time(left), Value::Time(right)) => left == right,

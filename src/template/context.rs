@@ -1,8 +1,13 @@
 //! What a rendering is given besides its data: clock, randomness, strictness and limits, and the meter that keeps them.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::template::function::Failure;
+use crate::template::go::regex::Regex;
+use crate::template::value::Text;
 
 /// What a rendering may use and how far it may go.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +38,7 @@ pub struct Options {
 pub struct Limits {
     /// Bytes of output.
     pub output: usize,
-    /// Nodes evaluated and loop turns taken.
+    /// Nodes evaluated, loop turns taken, values compared or copied, and kilobytes that functions are given.
     pub steps: usize,
     /// Bytes that strings, lists and maps made on the way may take together.
     pub allocation: usize,
@@ -82,15 +87,28 @@ pub(super) struct Meter {
     steps_left: usize,
     bytes_left: usize,
     pub(super) limits: Limits,
+    /// Expressions that were compiled last, for templates that use one in a loop.
+    pub(super) regexes: VecDeque<(Text, Arc<Regex>)>,
 }
 
 impl Meter {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { steps_left: limits.steps, bytes_left: limits.allocation, limits }
+        Self { steps_left: limits.steps, bytes_left: limits.allocation, limits, regexes: VecDeque::new() }
     }
 
     pub(super) fn step(&mut self) -> Result<(), Failure> {
         match self.steps_left.checked_sub(1) {
+            Some(left) => {
+                self.steps_left = left;
+                Ok(())
+            }
+            None => Err(Failure::Limit("too many steps")),
+        }
+    }
+
+    /// Counts the work of looking at `bytes`, so that functions of short results cannot be fed for ever.
+    pub(super) fn work(&mut self, bytes: usize) -> Result<(), Failure> {
+        match self.steps_left.checked_sub(bytes >> 10) {
             Some(left) => {
                 self.steps_left = left;
                 Ok(())

@@ -94,12 +94,19 @@ fn text_of(call: &mut Call<'_>, value: &Value) -> Result<Text, Failure> {
 fn texts_of(call: &mut Call<'_>, value: &Value) -> Result<Vec<Text>, Failure> {
     match lists::items_of(value) {
         Some(items) => {
-            items.items().iter().filter(|item| !item.is_nil()).map(|item| text_of(call, item)).collect()
+            let text = |item| {
+                let text = text_of(call, item)?;
+                call.meter.work(text.len())?;
+                Ok(text)
+            };
+            items.items().iter().filter(|item| !item.is_nil()).map(text).collect()
         }
         None if value.is_nil() => Ok(Vec::new()),
         None => Ok(vec![text_of(call, value)?]),
     }
 }
 
+#[cfg(test)]
+mod bombs;
 #[cfg(test)]
 mod tests;

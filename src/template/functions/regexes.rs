@@ -1,5 +1,7 @@
 //! Regular expressions in Go's syntax.
 
+use std::sync::Arc;
+
 use crate::template::function::Call;
 use crate::template::function::Failure;
 use crate::template::function::Function;
@@ -14,6 +16,7 @@ use crate::template::go::regex::Regex;
 use crate::template::go::regex::quote_meta;
 use crate::template::value::List;
 use crate::template::value::ListKind;
+use crate::template::value::Text;
 use crate::template::value::Value;
 
 const TWO: &[Kind] = &[Kind::String, Kind::String];
@@ -23,17 +26,23 @@ const TWO_AND_COUNT: &[Kind] = &[Kind::String, Kind::String, Kind::Int];
 /// Charged for every compilation, which costs time whatever its size.
 const COMPILATION_BYTES: usize = 1024;
 
+/// A compilation is as much work as looking at so many bytes.
+const COMPILATION_WORK: usize = 1 << 20;
+
+/// So many compiled expressions are kept; each may take megabytes.
+const KEPT: usize = 8;
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("regexMatch", TWO, |call, arguments| {
         let (expression, text) = two(arguments)?;
-        match compile(call, expression)? {
+        match compile(call, expression, text)? {
             Ok(regex) => Ok(regex.is_match(text).into()),
             Err(refusal) => call.lenient(refusal.to_string()).map(|()| false.into()),
         }
     }),
     Function::new("mustRegexMatch", TWO, |call, arguments| {
         let (expression, text) = two(arguments)?;
-        Ok(compile(call, expression)??.is_match(text).into())
+        Ok(compile(call, expression, text)??.is_match(text).into())
     }),
     Function::new("regexFind", TWO, |call, arguments| find(call, arguments, panicking)),
     Function::new("mustRegexFind", TWO, |call, arguments| find(call, arguments, returning)),
@@ -73,9 +82,26 @@ fn limit(arguments: &[Value]) -> Result<Option<usize>, Failure> {
     Ok(usize::try_from(integer(count)?).ok())
 }
 
-fn compile(call: &mut Call<'_>, expression: &[u8]) -> Result<Result<Regex, Refusal>, Failure> {
+/// Compiles an expression that `text` is about to be searched for.
+fn compile(
+    call: &mut Call<'_>,
+    expression: &[u8],
+    text: &[u8],
+) -> Result<Result<Arc<Regex>, Refusal>, Failure> {
+    // In the worst case every character of the text is held against every part of the expression.
+    call.meter.work(text.len().saturating_mul(1 + expression.len() / 16))?;
+    if let Some((_, regex)) = call.meter.regexes.iter().find(|(known, _)| known.as_bytes() == expression) {
+        return Ok(Ok(Arc::clone(regex)));
+    }
     call.charge(COMPILATION_BYTES + 16 * expression.len())?;
-    Ok(Regex::new(expression))
+    call.meter.work(COMPILATION_WORK)?;
+    let regex = match Regex::new(expression) {
+        Ok(regex) => Arc::new(regex),
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    call.meter.regexes.truncate(KEPT - 1);
+    call.meter.regexes.push_front((Text::from(expression), Arc::clone(&regex)));
+    Ok(Ok(regex))
 }
 
 /// How a function words a bad expression.
@@ -94,19 +120,24 @@ fn returning(_: &[u8], refusal: Refusal) -> Failure {
     refusal.into()
 }
 
-fn compiled(call: &mut Call<'_>, expression: &[u8], wording: Wording) -> Result<Regex, Failure> {
-    compile(call, expression)?.map_err(|refusal| wording(expression, refusal))
+fn compiled(
+    call: &mut Call<'_>,
+    expression: &[u8],
+    text: &[u8],
+    wording: Wording,
+) -> Result<Arc<Regex>, Failure> {
+    compile(call, expression, text)?.map_err(|refusal| wording(expression, refusal))
 }
 
 fn find(call: &mut Call<'_>, arguments: &[Value], wording: Wording) -> Result<Value, Failure> {
     let (expression, text) = two(arguments)?;
-    Ok(compiled(call, expression, wording)?.find(text).unwrap_or_default().into())
+    Ok(compiled(call, expression, text, wording)?.find(text).unwrap_or_default().into())
 }
 
 fn find_all(call: &mut Call<'_>, arguments: &[Value], wording: Wording) -> Result<Value, Failure> {
     let (expression, text) = two(arguments)?;
     fits(call, text.len().checked_mul(size_of::<Value>()))?;
-    let found = compiled(call, expression, wording)?;
+    let found = compiled(call, expression, text, wording)?;
     let found = found.find_all(text, limit(arguments)?);
     Ok(if found.is_empty() { nil_list() } else { Value::strings(found) })
 }
@@ -114,7 +145,7 @@ fn find_all(call: &mut Call<'_>, arguments: &[Value], wording: Wording) -> Resul
 fn split(call: &mut Call<'_>, arguments: &[Value], wording: Wording) -> Result<Value, Failure> {
     let (expression, text) = two(arguments)?;
     fits(call, text.len().checked_mul(size_of::<Value>()))?;
-    let regex = compiled(call, expression, wording)?;
+    let regex = compiled(call, expression, text, wording)?;
     let limit = limit(arguments)?;
     Ok(if limit == Some(0) { nil_list() } else { Value::strings(regex.split(text, limit)) })
 }
@@ -134,7 +165,7 @@ fn replace(
 ) -> Result<Value, Failure> {
     let (expression, text) = two(arguments)?;
     let replacement = arguments.get(2).ok_or_else(Failure::arguments).and_then(bytes)?;
-    let regex = compiled(call, expression, wording)?;
+    let regex = compiled(call, expression, text, wording)?;
     let replaced = replace(&regex, text, replacement, call.meter.limits.allocation);
     Ok(replaced.map_err(|_| Failure::Limit("too much memory"))?.into())
 }
