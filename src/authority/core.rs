@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use sha2::Digest;
-use sha2::Sha256;
 use time::OffsetDateTime;
 
 use crate::authority::approval;
@@ -150,7 +148,7 @@ impl Authority {
     pub fn root(&self, fingerprint: &str) -> Option<&Arc<Certificate>> {
         let wanted = fingerprint.replace('-', "").to_lowercase();
         self.config.roots.iter().chain(&self.config.federated_roots).find(|root| {
-            let hash: String = Sha256::digest(root.der()).iter().map(|b| format!("{b:02x}")).collect();
+            let hash: String = root.fingerprint().iter().map(|b| format!("{b:02x}")).collect();
             hash == wanted
         })
     }
