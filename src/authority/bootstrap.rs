@@ -129,8 +129,8 @@ impl NewProvisioner {
             members.insert(
                 "options".to_owned(),
                 json!({ "x509": { "claimExtensions": [
-                    claim_extension(".1", super::grant::GRANT_ID),
-                    claim_extension(".2", super::grant::SUBJECT_USER_ID),
+                    claim_extension(".1", crate::profile::GRANT_ID),
+                    claim_extension(".2", crate::profile::SUBJECT_USER_ID),
                 ] } }),
             );
         }

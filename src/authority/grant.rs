@@ -6,37 +6,13 @@
 use thiserror::Error;
 
 use crate::profile::Draft;
+use crate::profile::GRANT_ID;
+use crate::profile::GrantOids;
+use crate::profile::SUBJECT_USER_ID;
 use crate::provisioner::is_uuid;
 use crate::token::binding::Binding;
 use crate::token::claims::Claims;
 use crate::x509::extension;
-use crate::x509::oid::Oid;
-
-/// The claim that becomes the first extension below the arc.
-pub const GRANT_ID: &str = "mosaic_grant_id";
-
-/// The claim that becomes the second one.
-pub const SUBJECT_USER_ID: &str = "mosaic_subject_user_id";
-
-/// The two grant extensions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrantOids {
-    /// `<arc>.1`, the grant's id.
-    pub grant_id: Oid,
-    /// `<arc>.2`, the id of the user that the grant is for.
-    pub subject_user_id: Oid,
-}
-
-impl GrantOids {
-    /// The extensions below `arc`; `None` if the arc is too long for an OID below it.
-    #[must_use]
-    pub fn below(arc: &Oid) -> Option<Self> {
-        Some(Self {
-            grant_id: Oid::parse(&format!("{arc}.1")).ok()?,
-            subject_user_id: Oid::parse(&format!("{arc}.2")).ok()?,
-        })
-    }
-}
 
 /// A draft breaks the grant rule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -117,6 +93,7 @@ pub(super) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x509::oid::Oid;
 
     const A: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
     const B: &str = "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d";

@@ -1,7 +1,7 @@
 //! Subjects and extensions in words.
 
-use crate::authority::GrantOids;
 use crate::profile::Draft;
+use crate::profile::GrantOids;
 use crate::x509::extension;
 use crate::x509::extension::BasicConstraints;
 use crate::x509::extension::Extension;

@@ -7,13 +7,13 @@ use serde_json::Value;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::authority::GrantOids;
 use crate::cli::describe;
 use crate::cli::failure::Failure;
 use crate::cli::target;
 use crate::config::DEFAULT_OID_ARC;
 use crate::duration::format_rfc3339;
 use crate::jose::jws::UnverifiedJws;
+use crate::profile::GrantOids;
 use crate::token::claims::Claims;
 use crate::x509::certificate::Certificate;
 use crate::x509::csr::Csr;
@@ -157,8 +157,8 @@ fn token(text: &str) -> Option<Value> {
         "audience": claims.audience,
         "issuedAt": time(claims.issued_at),
         "expires": time(claims.expires_at),
-        "grantId": claims.all.get(crate::authority::GRANT_ID),
-        "subjectUserId": claims.all.get(crate::authority::SUBJECT_USER_ID),
+        "grantId": claims.all.get(crate::profile::GRANT_ID),
+        "subjectUserId": claims.all.get(crate::profile::SUBJECT_USER_ID),
         "bound": claims.step_sha.is_some() || claims.confirmation.is_some(),
     }))
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::authority::GrantOids;
 use crate::cli::certificate;
 use crate::cli::certificate::LeafKey;
 use crate::cli::directory;
@@ -26,6 +25,7 @@ use crate::config::DEFAULT_OID_ARC;
 use crate::crypto::PrivateKey;
 use crate::crypto::PublicKey;
 use crate::entropy::SystemEntropy;
+use crate::profile::GrantOids;
 use crate::signer::key_file;
 use crate::wire::RekeyRequest;
 use crate::wire::SignResponse;

@@ -6,14 +6,11 @@ use serde_json::Map;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::authority::GRANT_ID;
-use crate::authority::GrantOids;
-use crate::authority::SUBJECT_USER_ID;
 use crate::cli::failure::Failure;
 use crate::cli::init;
 use crate::cli::password;
 use crate::client::AnswerError;
-use crate::client::CaClient;
+use crate::client::Api;
 use crate::client::Expected;
 use crate::client::Identity;
 use crate::client::Received;
@@ -26,6 +23,9 @@ use crate::duration::parse_rfc3339;
 use crate::entropy::SystemEntropy;
 use crate::jose;
 use crate::jose::PrivateJwk;
+use crate::profile::GRANT_ID;
+use crate::profile::GrantOids;
+use crate::profile::SUBJECT_USER_ID;
 use crate::token::mint::NewToken;
 use crate::wire::SignRequest;
 use crate::x509::certificate::Certificate;
@@ -45,7 +45,7 @@ pub(super) struct Target {
 
 /// An authority to talk to, and the roots that it has to chain to.
 pub(super) struct Authority {
-    pub(super) client: CaClient,
+    pub(super) client: Api,
     pub(super) roots: Vec<Certificate>,
 }
 
@@ -71,8 +71,8 @@ impl Target {
             .filter_map(|block| Certificate::parse(&block.content).ok())
             .collect();
         let client = match identity {
-            Some(identity) => CaClient::with_identity(&self.url()?, &text, identity)?,
-            None => CaClient::new(&self.url()?, &text)?,
+            Some(identity) => Api::with_identity(&self.url()?, &text, identity)?,
+            None => Api::new(&self.url()?, &text)?,
         };
         Ok(Authority { client, roots })
     }

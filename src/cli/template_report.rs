@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::authority::GrantOids;
 use crate::cli::describe;
 use crate::cli::failure::Failure;
 use crate::profile::Draft;
+use crate::profile::GrantOids;
 use crate::template::Context;
 use crate::template::Read;
 use crate::template::Trace;

@@ -64,6 +64,18 @@ pub fn encrypt(
     .join("."))
 }
 
+/// The compact form of a flattened JSON serialization (RFC 7516 section 7.2.2); `None` if the object is none.
+pub(crate) fn compact_of_flattened(object: &Object) -> Result<Option<String>, Error> {
+    let Some(header) = object.text("protected")? else { return Ok(None) };
+    let mut compact = header.to_string();
+    for name in ["encrypted_key", "iv", "ciphertext", "tag"] {
+        let part = object.text(name)?.ok_or(Error::Member { name, problem: "is missing" })?;
+        compact.push('.');
+        compact.push_str(&part);
+    }
+    Ok(Some(compact))
+}
+
 /// Decrypts a compact JWE with a password: PBES2-HS256+A128KW, PBES2-HS384+A192KW or
 /// PBES2-HS512+A256KW, with A128GCM, A192GCM or A256GCM.
 ///

@@ -74,6 +74,9 @@ pub enum Error {
     /// The password is wrong or the ciphertext was altered.
     #[error("cannot decrypt: wrong password or altered data")]
     Decryption,
+    /// The key is encrypted, and no password was given.
+    #[error("encrypted, and no password is given")]
+    NoPassword,
     /// No random bytes.
     #[error("no random bytes")]
     NoEntropy,

@@ -17,6 +17,7 @@ use crate::jose::JwsAlgorithm;
 use crate::jose::VerificationKey;
 use crate::jose::algorithm::Scheme;
 use crate::jose::base64url;
+use crate::jose::jwe;
 use crate::jose::jwk::ProvisionerKey;
 use crate::jose::jwk::secret;
 use crate::jose::object::Object;
@@ -68,6 +69,27 @@ impl PrivateJwk {
             }
         };
         Ok(Self { jwk: key.jwk().clone(), material })
+    }
+
+    /// Reads a JWK with private members in any form that `step` keeps it: plain, or as a JWE with a password, that one
+    /// compact (`encryptedKey` of ca.json) or flattened JSON (`step crypto jwk create`, RFC 7516 section 7.2.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse) and [`jwe::decrypt`]; [`Error::NoPassword`].
+    pub fn open(text: &str, password: Option<&[u8]>) -> Result<Self, Error> {
+        let text = text.trim();
+        let compact = match text.starts_with('{') {
+            false => text.to_owned(),
+            true => match jwe::compact_of_flattened(&Object::parse(text.as_bytes())?)? {
+                Some(compact) => compact,
+                None => return Self::parse(text.as_bytes()),
+            },
+        };
+        if compact.split('.').count() != 5 {
+            return Err(Error::NotCompact);
+        }
+        Self::parse(&jwe::decrypt(&compact, password.ok_or(Error::NoPassword)?)?)
     }
 
     /// Makes a JWK of a key: use `sig`, the kind's usual algorithm, the thumbprint as `kid`.
@@ -216,6 +238,31 @@ mod tests {
         let registered = ProvisionerKey::parse(json.as_bytes()).unwrap();
         assert_eq!(registered.verify(algorithm, b"input", &signature), Ok(()));
         assert_eq!(registered.verify(algorithm, b"inpus", &signature), Err(Error::BadSignature));
+    }
+
+    #[test]
+    fn keys_open_in_every_form() {
+        let key = PrivateJwk::generate(KeyKind::P256, &SystemEntropy::new()).unwrap();
+        let json = key.to_json().unwrap();
+        let compact = jwe::encrypt(json.as_bytes(), b"right", 1000, &SystemEntropy::new()).unwrap();
+        let parts: Vec<&str> = compact.split('.').collect();
+        let names = ["protected", "encrypted_key", "iv", "ciphertext", "tag"];
+        let flattened: serde_json::Map<String, serde_json::Value> =
+            names.iter().zip(&parts).map(|(name, part)| ((*name).to_owned(), (*part).into())).collect();
+        let flattened = serde_json::Value::Object(flattened).to_string();
+        for text in [&*json, &compact, &format!(" {compact}\n"), &flattened] {
+            let opened = PrivateJwk::open(text, Some(b"right")).unwrap();
+            assert_eq!(opened.public(), key.public(), "{text}");
+        }
+        let check = |text: &str, password: Option<&[u8]>, expected: Error| {
+            assert_eq!(PrivateJwk::open(text, password).unwrap_err(), expected, "{text}");
+        };
+        check(&compact, None, Error::NoPassword);
+        check(&flattened, None, Error::NoPassword);
+        check(&compact, Some(b"wrong"), Error::Decryption);
+        check("no key", Some(b"right"), Error::NotCompact);
+        let cut = flattened.replace("\"tag\"", "\"other\"");
+        check(&cut, Some(b"right"), Error::Member { name: "tag", problem: "is missing" });
     }
 
     #[test]

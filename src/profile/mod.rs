@@ -7,6 +7,7 @@ pub mod document;
 mod draft;
 mod error;
 mod form;
+mod grant;
 mod json;
 
 pub use crate::profile::draft::Draft;
@@ -14,3 +15,6 @@ pub use crate::profile::draft::Issuance;
 pub use crate::profile::draft::SubjectKeyId;
 pub use crate::profile::draft::default_leaf;
 pub use crate::profile::error::Error;
+pub use crate::profile::grant::GRANT_ID;
+pub use crate::profile::grant::GrantOids;
+pub use crate::profile::grant::SUBJECT_USER_ID;
