@@ -41,6 +41,14 @@ pub mod uri;
 pub mod wire;
 pub mod x509;
 
+#[cfg(feature = "client")]
+pub use client::CaClient;
+
+/// The example in docs/gateway.md, compiled with the documentation tests.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../docs/gateway.md")]
+struct Gateway;
+
 /// The example in README.md, compiled with the documentation tests.
 #[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../README.md")]

@@ -148,6 +148,21 @@ fn dependencies_are_all_named_and_nothing_else() {
     assert_eq!(listed, names);
 }
 
+#[test]
+fn the_gateways_variables_are_all_listed_and_nothing_else() {
+    let name = Regex::new(r#": &str = "(STEP_CA_[A-Z_]+)""#).unwrap();
+    let source = read("src/client/settings.rs");
+    let mut expected: BTreeSet<String> =
+        name.captures_iter(&source).map(|found| found[1].to_owned()).collect();
+    assert_eq!(expected.len(), 6, "{expected:?}");
+    let kind = Regex::new(r"(?m)^    ([A-Z][A-Za-z]+),$").unwrap();
+    let source = read("src/client/fault.rs");
+    let kinds = source.split("pub enum CaClientErrorKind").nth(1).unwrap().split("\n}").next().unwrap();
+    expected.extend(kind.captures_iter(kinds).map(|found| found[1].to_owned()));
+    assert!(expected.len() > 15, "{expected:?}");
+    assert_eq!(first_cells(&read("docs/gateway.md")), expected);
+}
+
 /// What `stepless <command> --help` prints.
 fn help(command: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_stepless"))

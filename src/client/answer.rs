@@ -5,6 +5,7 @@ use time::Duration;
 use time::OffsetDateTime;
 
 use crate::crypto::PublicKey;
+use crate::profile::GrantOids;
 use crate::wire::SignResponse;
 use crate::x509::certificate::Certificate;
 use crate::x509::extension;
@@ -43,6 +44,14 @@ pub enum AnswerError {
     /// The certificate is not valid now.
     #[error("the certificate is not valid now")]
     Validity,
+    /// The certificate does not end when it was asked to.
+    #[error("the certificate ends at {got}, not at {want} as asked for")]
+    Lifetime {
+        /// The end in the certificate.
+        got: OffsetDateTime,
+        /// The end asked for.
+        want: OffsetDateTime,
+    },
     /// A grant extension is missing or has another value.
     #[error("the certificate lacks extension {oid} with the id {id}")]
     Extension {
@@ -79,7 +88,33 @@ pub struct Received {
     pub chain_pem: String,
 }
 
+impl AnswerError {
+    /// Whether a certificate ends `ttl` after it was issued, some time between two instants.
+    pub(super) fn check_lifetime(
+        asked_at: OffsetDateTime,
+        answered_at: OffsetDateTime,
+        ttl: std::time::Duration,
+        not_after: OffsetDateTime,
+    ) -> Result<(), Self> {
+        let fits = not_after >= asked_at + ttl - LEEWAY && not_after <= answered_at + ttl + LEEWAY;
+        if fits { Ok(()) } else { Err(Self::Lifetime { got: not_after, want: asked_at + ttl }) }
+    }
+}
+
 impl Expected<'_> {
+    /// The names of a certificate that is to be renewed.
+    #[must_use]
+    pub fn names_of(old: &Certificate) -> Vec<String> {
+        old.subject_alt_names().names.iter().map(ToString::to_string).collect()
+    }
+
+    /// The grant ids of a certificate that is to be renewed; none if it is no grant.
+    #[must_use]
+    pub fn ids_of(old: &Certificate, oids: &GrantOids) -> Vec<(Oid, String)> {
+        let id = |oid: &Oid| Some((oid.clone(), extension::utf8_text(&old.extension(oid)?.value)?));
+        [&oids.grant_id, &oids.subject_user_id].into_iter().filter_map(id).collect()
+    }
+
     /// Checks chain, key, names, validity and extensions.
     ///
     /// Without `certChain` the chain is `crt` and `ca`, without `ca` it is `crt` alone.

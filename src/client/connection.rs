@@ -21,7 +21,7 @@ use crate::client::Error;
 use crate::uri::Uri;
 use crate::x509::pem;
 
-/// How long a call may take as a whole.
+/// How long a call may take as a whole, if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The largest answer that is read, in bytes.
@@ -35,10 +35,21 @@ pub(super) struct Call<'a> {
     pub(super) authorization: Option<String>,
 }
 
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The refusal's code, which only a development server tells.
+    pub(super) code: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Bytes,
+}
+
 pub(super) struct Connector {
     host: String,
     port: u16,
     tls: TlsConnector,
+    /// How long a call may take as a whole.
+    pub(super) patience: Duration,
 }
 
 impl std::fmt::Debug for Connector {
@@ -82,7 +93,7 @@ impl Connector {
             Some(identity) => config.with_client_cert_resolver(identity),
             None => config.with_no_client_auth(),
         };
-        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), patience: PATIENCE })
     }
 
     pub(super) fn base_url(&self) -> String {
@@ -98,29 +109,32 @@ impl Connector {
         }
     }
 
-    /// Sends one request; gives the status, the refusal's code if there is one, and the body.
-    pub(super) async fn call(&self, call: &Call<'_>) -> Result<(u16, Option<String>, Bytes), Error> {
-        match tokio::time::timeout(PATIENCE, self.exchange(call)).await {
+    /// Sends one request.
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        match tokio::time::timeout(self.patience, self.exchange(call)).await {
             Ok(result) => result,
-            Err(_) => Err(Error::Timeout { address: self.address(), seconds: PATIENCE.as_secs() }),
+            Err(_) => Err(Error::Timeout { address: self.address(), waited: self.patience }),
         }
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<(u16, Option<String>, Bytes), Error> {
+    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let address = self.address();
         let unreachable =
             |reason: String| Error::Connection { address: address.clone(), reason: plain(&reason) };
+        let interrupted = |error: &(dyn std::error::Error + 'static)| match tls_fault(error) {
+            Some(fault) => Error::Tls { address: address.clone(), reason: fault.to_string() },
+            None => Error::Interrupted { address: address.clone(), reason: plain(&error.to_string()) },
+        };
         let name =
             ServerName::try_from(self.host.clone()).map_err(|_| Error::Url(format!("https://{address}")))?;
         let stream = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         let _ = stream.set_nodelay(true);
-        let stream = self
-            .tls
-            .connect(name, stream)
-            .await
-            .map_err(|error| Error::Tls { address: address.clone(), reason: error.to_string() })?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| match tls_fault(&error) {
+            Some(fault) => Error::Tls { address: address.clone(), reason: fault.to_string() },
+            None => unreachable(error.to_string()),
+        })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| unreachable(error.to_string()))?;
@@ -136,17 +150,19 @@ impl Connector {
             .body(Full::new(Bytes::from(call.body.clone().unwrap_or_default())))
             .map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {
-            let response =
-                sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))?;
+            let response = sender.send_request(request).await.map_err(|error| interrupted(&error))?;
             let status = response.status().as_u16();
-            let code = response.headers().get("x-stepless-refusal").and_then(|v| v.to_str().ok());
-            let code = code.map(str::to_owned);
+            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            let code = header("x-stepless-refusal").map(str::to_owned);
+            // A date in place of seconds is possible (RFC 9110 section 10.2.3), but no authority here sends one.
+            let retry_after =
+                header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
             let body = Limited::new(response.into_body(), MAX_ANSWER)
                 .collect()
                 .await
-                .map_err(|error| unreachable(error.to_string()))?
+                .map_err(|error| interrupted(&*error))?
                 .to_bytes();
-            Ok((status, code, body))
+            Ok(Answer { status, code, retry_after, body })
         };
         tokio::pin!(exchange);
         tokio::pin!(connection);
@@ -156,6 +172,22 @@ impl Connector {
             _ = &mut connection => exchange.await,
         }
     }
+}
+
+/// What TLS had against the other side, or it against us, if that is what is behind an error.
+fn tls_fault<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(fault) = error.downcast_ref() {
+            return Some(fault);
+        }
+        // An I/O error hides what it wraps from `source`.
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// The system's reason in lower case, without its number.

@@ -22,8 +22,10 @@ use crate::crypto::SignatureAlgorithm;
 use crate::entropy::Entropy;
 use crate::jose::JwsAlgorithm;
 use crate::jose::base64url;
+use crate::signer::key_file;
 use crate::token::mint::LIFETIME;
 use crate::x509::certificate::Certificate;
+use crate::x509::pem;
 
 /// An identity that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,12 @@ pub enum IdentityError {
     /// There is no certificate.
     #[error("there is no certificate")]
     NoCertificate,
+    /// A certificate cannot be read.
+    #[error("a certificate cannot be read: {0}")]
+    Certificate(String),
+    /// The key cannot be read.
+    #[error("{0}")]
+    KeyFile(String),
     /// The certificate is for another key.
     #[error("the key is not that of the certificate")]
     OtherKey,
@@ -46,7 +54,8 @@ pub enum IdentityError {
 /// A certificate with what leads to the root, and its key.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    chain: Vec<Certificate>,
+    own: Certificate,
+    intermediates: Vec<Certificate>,
     key: Arc<PrivateKey>,
 }
 
@@ -57,17 +66,32 @@ impl Identity {
     ///
     /// [`IdentityError::NoCertificate`] or [`IdentityError::OtherKey`].
     pub fn new(chain: Vec<Certificate>, key: PrivateKey) -> Result<Self, IdentityError> {
-        let own = chain.first().ok_or(IdentityError::NoCertificate)?;
+        let mut chain = chain.into_iter();
+        let own = chain.next().ok_or(IdentityError::NoCertificate)?;
         if own.spki_der() != key.public_key().spki_der() {
             return Err(IdentityError::OtherKey);
         }
-        Ok(Self { chain, key: Arc::new(key) })
+        Ok(Self { own, intermediates: chain.collect(), key: Arc::new(key) })
+    }
+
+    /// The same from PEM: the client's own certificate and its intermediates, and the key in any form of
+    /// CONTRACT.md section 11 that needs no password.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] for what cannot be read or does not fit.
+    pub fn from_pem(chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
+        let blocks = pem::Blocks::new(chain_pem.as_bytes()).filter(|block| block.label == "CERTIFICATE");
+        let chain = blocks.map(|block| Certificate::parse(&block.content)).collect::<Result<_, _>>();
+        let chain = chain.map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        let key = key_file::decode(key_pem.as_bytes(), None, "the key");
+        Self::new(chain, key.map_err(|error| IdentityError::KeyFile(error.to_string()))?)
     }
 
     /// The client's own certificate.
     #[must_use]
-    pub fn certificate(&self) -> Option<&Certificate> {
-        self.chain.first()
+    pub fn certificate(&self) -> &Certificate {
+        &self.own
     }
 
     /// A token that asks to renew the certificate, also when it has expired (CONTRACT.md section 8).
@@ -84,14 +108,9 @@ impl Identity {
         now: OffsetDateTime,
         entropy: &dyn Entropy,
     ) -> Result<Zeroizing<String>, IdentityError> {
-        let own = self.certificate().ok_or(IdentityError::NoCertificate)?;
-        let more = if self.chain.len() == 1 { intermediates } else { &[] };
-        let chain: Vec<Value> = self
-            .chain
-            .iter()
-            .chain(more)
-            .map(|certificate| STANDARD.encode(certificate.der()).into())
-            .collect();
+        let more = if self.intermediates.is_empty() { intermediates } else { &self.intermediates };
+        let chain = std::iter::once(&self.own).chain(more);
+        let chain: Vec<Value> = chain.map(|certificate| STANDARD.encode(certificate.der()).into()).collect();
         let mut id = [0; 32];
         entropy.fill(&mut id)?;
         let now = now.unix_timestamp();
@@ -100,7 +119,7 @@ impl Identity {
         let claims = serde_json::json!({
             "iss": "step-ca-client/1.0",
             "aud": audience,
-            "sub": own.common_name().unwrap_or_default(),
+            "sub": self.own.common_name().unwrap_or_default(),
             "iat": now,
             "nbf": now,
             "exp": now + LIFETIME,
@@ -116,8 +135,8 @@ impl Identity {
 
     /// What rustls shows to a server that asks for a certificate.
     pub(super) fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
-        let chain =
-            self.chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
+        let chain = std::iter::once(&self.own).chain(&self.intermediates);
+        let chain = chain.map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
         let key = Arc::new(TlsKey(Arc::clone(&self.key)));
         Arc::new(Always(Arc::new(CertifiedKey::new(chain, key))))
     }
