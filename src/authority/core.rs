@@ -166,7 +166,11 @@ impl Authority {
         let now = self.options.clock.now();
         let (provisioner, token) = self.verify(&request.ott, Purpose::Sign, now)?;
         let result = self.issue(&request, provisioner, &token, now, request_id);
-        let spent = SpentToken { key: TokenKey(token.reuse_key()), expires_at: token.spendable_until() };
+        let spent = SpentToken {
+            key: TokenKey(token.reuse_key()),
+            expires_at: token.spendable_until(),
+            issued_at: token.issued_at(),
+        };
         let issued = self.record(Some(spent), None, result).await?;
         let response = self.response(&issued.der);
         Ok((issued, response))

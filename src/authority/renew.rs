@@ -115,7 +115,11 @@ impl Authority {
             },
             Err(refusal) => Err(refusal),
         };
-        let spent = SpentToken { key: TokenKey(token.reuse_key()), expires_at: token.spendable_until() };
+        let spent = SpentToken {
+            key: TokenKey(token.reuse_key()),
+            expires_at: token.spendable_until(),
+            issued_at: token.issued_at(),
+        };
         self.record_renewal(Some(spent), old, result).await
     }
 

@@ -122,8 +122,11 @@ impl Authority {
                 let (provisioner, token) = self.verify(ott, Purpose::Revoke, now)?;
                 let subject = token.subject().to_owned();
                 let allowed = (subject == request.serial.to_string()).then_some(());
-                let spent =
-                    SpentToken { key: TokenKey(token.reuse_key()), expires_at: token.spendable_until() };
+                let spent = SpentToken {
+                    key: TokenKey(token.reuse_key()),
+                    expires_at: token.spendable_until(),
+                    issued_at: token.issued_at(),
+                };
                 let serial = request.serial.clone();
                 (Some(spent), Some(provisioner), allowed.ok_or(RevokeError::Subject { serial, subject }))
             }

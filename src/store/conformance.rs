@@ -53,7 +53,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(super) fn token(number: u8, expires_at: i64) -> SpentToken {
-    SpentToken { key: TokenKey([number; 32]), expires_at }
+    SpentToken { key: TokenKey([number; 32]), expires_at, issued_at: Some(expires_at - 300) }
 }
 
 pub(super) fn serial(number: u32) -> SerialNumber {

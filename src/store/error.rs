@@ -45,6 +45,18 @@ pub enum Error {
         /// Latest schema version known here.
         known: i64,
     },
+    /// The file was written by an earlier version of stepless, and may only be read here.
+    #[error(
+        "database {path:?} has schema {found}, this version reads {known}; start the authority once, which brings it up to date"
+    )]
+    OlderSchema {
+        /// Database file.
+        path: PathBuf,
+        /// Schema version in the file.
+        found: i64,
+        /// Schema version known here.
+        known: i64,
+    },
     /// An SQLite database of some other program.
     #[error(
         "database {path:?} belongs to another program (application id {application_id:#010x}); name another file"

@@ -27,12 +27,20 @@ pub use record::CertificateRecord;
 pub use record::Commit;
 pub use record::Counts;
 pub use record::CrlRecord;
+pub use record::Filter;
+pub use record::Listed;
 pub use record::Outcome;
 pub use record::Revocation;
 pub use record::SpentToken;
 pub use record::TokenKey;
 #[cfg(feature = "sqlite")]
+pub use sqlite::Restored;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteReader;
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::restore;
 
 /// What every method of a [`Store`] returns; nothing happens until it is polled.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;

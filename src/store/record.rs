@@ -15,6 +15,8 @@ pub struct SpentToken {
     /// Unix seconds until which the token passes the check of its times: its `exp` plus the leeway. From the next
     /// second on [`Store::prune`](crate::store::Store::prune) may forget it (CONTRACT.md D22).
     pub expires_at: i64,
+    /// Its `iat`, Unix seconds: tells tokens from after a loss of records from those before.
+    pub issued_at: Option<i64>,
 }
 
 /// An issued certificate and who got it.
@@ -110,4 +112,32 @@ pub struct Counts {
     pub spent_tokens: u64,
     /// Certificates.
     pub certificates: u64,
+}
+
+/// Which certificates to list: those that fit all that is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// The serial number.
+    pub serial: Option<SerialNumber>,
+    /// The grant's id, as it is recorded.
+    pub grant_id: Option<String>,
+    /// The id of the grant's user, as it is recorded.
+    pub subject_user_id: Option<String>,
+    /// Valid until then or later, Unix seconds.
+    pub expiring_from: Option<i64>,
+    /// Valid until before then, Unix seconds.
+    pub expiring_before: Option<i64>,
+    /// Revoked ones only.
+    pub revoked: bool,
+}
+
+/// A certificate on record, or a revocation of one that is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The serial number.
+    pub serial: SerialNumber,
+    /// The certificate; `None` if it was revoked without being on record.
+    pub certificate: Option<CertificateRecord>,
+    /// Its revocation.
+    pub revocation: Option<Revocation>,
 }

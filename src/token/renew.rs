@@ -118,6 +118,12 @@ impl VerifiedRenewToken {
         self.expires_at.saturating_add(LEEWAY)
     }
 
+    /// `iat`, Unix seconds, if it says.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<i64> {
+        self.claims.issued_at
+    }
+
     /// What a log may say of the token: its `jti`, or the key under which it is spent if it has none.
     #[must_use]
     pub fn id(&self) -> String {

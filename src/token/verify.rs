@@ -329,6 +329,12 @@ impl VerifiedToken {
         self.expires_at.saturating_add(LEEWAY)
     }
 
+    /// `iat`, Unix seconds, if it says.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<i64> {
+        self.claims.issued_at
+    }
+
     /// What a log may say of the token: its `jti`, or the key under which it is spent if it has none
     /// (CONTRACT.md D21).
     #[must_use]

@@ -55,6 +55,13 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Opens a file for reading, beside whoever writes.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, Error> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    schema::require_current(&connection, path)?;
+    Ok(connection)
+}
+
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
     let failed = failure::of(path);
     // One thread has it, so SQLite need not lock for itself.

@@ -46,6 +46,12 @@ impl Claim {
         Ok(Self { path, identity, _lock: lock })
     }
 
+    /// Locks the database, which has to be there.
+    pub(super) fn take_existing(path: &Path) -> Result<Self, Error> {
+        fs::metadata(path).map_err(|error| failure(path, "open", &error))?;
+        Self::take(path)
+    }
+
     /// The database file, absolute, without symbolic links.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -105,6 +111,19 @@ fn create(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Creates an empty file that must not be there yet.
+pub(super) fn create_new(path: &Path) -> Result<(), Error> {
+    private_file().create_new(true).open(path).map(drop).map_err(|error| failure(path, "create", &error))
+}
+
+/// Writes a file and its name to the disk.
+pub(super) fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| sync_directory(path))
+        .map_err(|error| failure(path, "sync", &error))
+}
+
 fn lock(database: &Path) -> Result<File, Error> {
     let path = beside(database, ".lock");
     let mut file =
@@ -128,13 +147,13 @@ fn holder(file: &mut File) -> Option<u32> {
     text.parse().ok()
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-fn failure(path: &Path, action: &'static str, error: &io::Error) -> Error {
+pub(super) fn failure(path: &Path, action: &'static str, error: &io::Error) -> Error {
     Error::File { path: path.to_owned(), action, detail: error.to_string() }
 }
 
@@ -200,7 +219,8 @@ fn identity(path: &Path) -> Result<Option<Identity>, Error> {
 /// Makes a new name in a directory survive a power cut.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(not(unix))]

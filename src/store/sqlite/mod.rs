@@ -27,12 +27,19 @@ use crate::store::Store;
 use crate::store::StoreFuture;
 use crate::x509::serial::SerialNumber;
 
+mod backup;
 mod connection;
 mod failure;
 mod files;
+mod reader;
 mod records;
+mod restore;
 mod schema;
 mod writer;
+
+pub use reader::SqliteReader;
+pub use restore::Restored;
+pub use restore::restore;
 
 use files::Claim;
 use writer::Reply;
@@ -96,6 +103,16 @@ impl SqliteStore {
                 detail: error.to_string(),
             })?;
         Ok(Self { queue: Some(queue), writer: Some(writer), claim })
+    }
+
+    /// Gives the space of deleted records back to the file system; returns the file's size in bytes before and after.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] while an authority has it open, [`Error::Full`] if there is no room for a copy, or the file cannot
+    /// be used.
+    pub fn compact(path: &Path) -> Result<(u64, u64), Error> {
+        backup::compact(path)
     }
 
     /// The database file, absolute.
@@ -216,5 +233,7 @@ impl Drop for SqliteStore {
     }
 }
 
+#[cfg(test)]
+mod backup_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ use rusqlite::types::Type;
 use crate::store::CertificateRecord;
 use crate::store::Commit;
 use crate::store::CrlRecord;
+use crate::store::Filter;
+use crate::store::Listed;
 use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::SpentToken;
@@ -58,16 +60,23 @@ fn exists(connection: &Connection, sql: &str, key: &[u8]) -> rusqlite::Result<bo
 }
 
 fn is_spent(connection: &Connection, token: &SpentToken) -> rusqlite::Result<bool> {
-    exists(connection, "SELECT 1 FROM spent_tokens WHERE key = ?1", &token.key.0)
+    connection
+        .prepare_cached(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM spent_tokens WHERE key = ?1)
+                 OR EXISTS (SELECT 1 FROM records_lost WHERE until > ?2)",
+        )?
+        .exists((&token.key.0, token.issued_at.unwrap_or(i64::MIN)))
 }
 
-/// Whether the token was unspent until now.
+/// Whether the token was unspent until now. One from before a loss of records may not have been.
 fn spend(connection: &Connection, token: &SpentToken) -> rusqlite::Result<bool> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO spent_tokens (key, expires_at) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO spent_tokens (key, expires_at)
+             SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM records_lost WHERE until > ?3)
+             ON CONFLICT (key) DO NOTHING",
         )?
-        .execute((&token.key.0, token.expires_at))?;
+        .execute((&token.key.0, token.expires_at, token.issued_at.unwrap_or(i64::MIN)))?;
     Ok(inserted == 1)
 }
 
@@ -119,6 +128,70 @@ fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite:
             ":request_id": certificate.request_id,
             ":der": certificate.der,
         })?;
+    Ok(())
+}
+
+/// Reads certificates and revocations as [`Listed`], newest first; those revoked without a record come last.
+///
+/// `visit` says whether to go on.
+pub(super) fn list(
+    connection: &Connection,
+    filter: &Filter,
+    visit: &mut dyn FnMut(Listed) -> bool,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT certificates.serial, der, not_before, not_after, subject, name, provisioners.provisioner_id, grant_id,
+             subject_user_id, issued_at, certificates.request_id, revocations.id IS NOT NULL AS is_revoked
+         FROM certificates JOIN provisioners ON provisioners.id = certificates.provisioner
+         LEFT JOIN revocations ON revocations.serial = certificates.serial
+         WHERE (:serial IS NULL OR certificates.serial = :serial)
+             AND (:grant_id IS NULL OR grant_id = :grant_id)
+             AND (:user_id IS NULL OR subject_user_id = :user_id)
+             AND (:from IS NULL OR not_after >= :from)
+             AND (:to IS NULL OR not_after < :to)
+             AND (NOT :revoked OR is_revoked)
+         ORDER BY certificates.id DESC",
+    )?;
+    let mut rows = statement.query(named_params! {
+        ":serial": filter.serial.as_ref().map(SerialNumber::content),
+        ":grant_id": filter.grant_id,
+        ":user_id": filter.subject_user_id,
+        ":from": filter.expiring_from,
+        ":to": filter.expiring_before,
+        ":revoked": filter.revoked,
+    })?;
+    while let Some(row) = rows.next()? {
+        let certificate = read(row)?;
+        let revocation =
+            if row.get("is_revoked")? { revocation(connection, &certificate.serial)? } else { None };
+        let serial = certificate.serial.clone();
+        if !visit(Listed { serial, certificate: Some(certificate), revocation }) {
+            return Ok(());
+        }
+    }
+    if filter.grant_id.is_some() || filter.subject_user_id.is_some() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(
+        "SELECT * FROM revocations
+         WHERE NOT EXISTS (SELECT 1 FROM certificates WHERE certificates.serial = revocations.serial)
+             AND (:serial IS NULL OR serial = :serial)
+             AND (:from IS NULL OR expires_at >= :from)
+             AND (:to IS NULL OR expires_at < :to)
+         ORDER BY id DESC",
+    )?;
+    let mut rows = statement.query(named_params! {
+        ":serial": filter.serial.as_ref().map(SerialNumber::content),
+        ":from": filter.expiring_from,
+        ":to": filter.expiring_before,
+    })?;
+    while let Some(row) = rows.next()? {
+        let revocation = read_revocation(row)?;
+        let serial = revocation.serial.clone();
+        if !visit(Listed { serial, certificate: None, revocation: Some(revocation) }) {
+            return Ok(());
+        }
+    }
     Ok(())
 }
 

@@ -19,6 +19,7 @@ pub(super) const APPLICATION_ID: i32 = 0x7374_706c;
 /// each certificate.
 ///
 /// A revocation is looked up by serial number and listed in order of record; `crl` has one row, the latest list.
+/// `records_lost` has a row if a backup had to stand in for records that nobody has any more.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE spent_tokens (
@@ -83,11 +84,29 @@ const MIGRATIONS: &[&str] = &[
             datetime(expires_at, 'unixepoch') AS expires_at, provisioner_id, request_id
         FROM revocations;
 ",
+    "
+    CREATE TABLE records_lost (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        until INTEGER NOT NULL         -- Unix seconds; any token issued before may be among the lost ones
+    );
+",
 ];
 
 /// Refuses a file of another program or of a later version; changes nothing.
 pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<(), Error> {
     version(connection, MIGRATIONS.len(), path).map(|_| ())
+}
+
+/// Refuses whatever this version does not write itself: a reader cannot bring it up to date.
+pub(super) fn require_current(connection: &Connection, path: &Path) -> Result<(), Error> {
+    match version(connection, MIGRATIONS.len(), path)? {
+        version if version == MIGRATIONS.len() => Ok(()),
+        version => Err(Error::OlderSchema {
+            path: path.to_owned(),
+            found: version as i64,
+            known: MIGRATIONS.len() as i64,
+        }),
+    }
 }
 
 /// Brings the schema up to date, in one transaction.
