@@ -2,13 +2,16 @@
 //!
 //! One file a command. Every failure is one sentence, then `hint:` with the next thing to do.
 
+mod backup;
 mod certificate;
+mod database;
 mod describe;
 mod dev;
 mod directory;
 mod failure;
 mod init;
 mod inspect;
+mod list;
 mod password;
 mod reload;
 mod renew;
@@ -68,6 +71,14 @@ enum Command {
     Inspect(inspect::Args),
     /// Try out a certificate template
     Template(template::Args),
+    /// List the certificates on record
+    List(list::Args),
+    /// Copy the records of an authority into a file, also while it runs
+    Backup(backup::BackupArgs),
+    /// Bring a backup back, without forgetting what was recorded after it
+    Restore(backup::RestoreArgs),
+    /// Look after the records of an authority
+    Store(backup::StoreArgs),
     /// Print the version
     Version(version::Args),
 }
@@ -102,6 +113,10 @@ pub fn run() -> ExitCode {
         Command::Revoke(args) => revoke::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Template(args) => template::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
+        Command::Store(args) => backup::store(&args),
         Command::Version(args) => version::run(&args),
     };
     match result {

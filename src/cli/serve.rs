@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::authority::Authority;
 use crate::authority::Options;
+use crate::cli::database;
 use crate::cli::dev;
 use crate::cli::directory;
 use crate::cli::failure;
@@ -33,7 +34,6 @@ use crate::http::RouterOptions;
 use crate::http::server;
 use crate::http::server::Server;
 use crate::signer::key_file;
-use crate::store;
 use crate::store::MemoryStore;
 use crate::store::SqliteStore;
 use crate::store::Store;
@@ -203,7 +203,7 @@ fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server) -
         path.display(),
     );
     if let Some(database) = &authority.config().ca.database {
-        lines.push_str(&format!("Records are kept in {}\n", store_path(database).display()));
+        lines.push_str(&format!("Records are kept in {}\n", database::store_path(database).display()));
     } else {
         lines.push_str(
             "warning: no database is configured: used tokens and certificates are forgotten at exit\n",
@@ -274,35 +274,10 @@ fn key_password(
 
 fn open_store(database: Option<&Database>) -> Result<Arc<dyn Store>, Failure> {
     let Some(database) = database else { return Ok(Arc::new(MemoryStore::new())) };
-    let path = store_path(database);
+    let path = database::store_path(database);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         directory::create_folder(folder)?;
     }
-    let store = SqliteStore::open(&path).map_err(|error| store_failure(&error))?;
+    let store = SqliteStore::open(&path).map_err(|error| database::store_failure(&error))?;
     Ok(Arc::new(store))
-}
-
-/// The store's messages end with the remedy where there is one; the hint then says what to look at.
-fn store_failure(error: &store::Error) -> Failure {
-    let hint = match error {
-        store::Error::InUse { .. } => {
-            "one process serves one `db.dataSource`; replicas need their own authority"
-        }
-        store::Error::File { .. } | store::Error::Full { .. } => "check the folder, its owner and the disk",
-        _ => "the database is the file stepless.db that `db.dataSource` of ca.json leads to",
-    };
-    Failure::start(error.to_string(), hint)
-}
-
-/// Where stepless keeps its records: beside step-ca's, which it neither reads nor changes.
-fn store_path(database: &Database) -> PathBuf {
-    let source = Path::new(&database.data_source);
-    match database.kind.to_ascii_lowercase().as_str() {
-        "sqlite" if source.extension().is_some() => source.to_owned(),
-        "bbolt" => {
-            let name = source.file_name().unwrap_or_default().to_string_lossy();
-            source.with_file_name(format!("{name}.stepless.db"))
-        }
-        _ => source.join("stepless.db"),
-    }
 }

@@ -1,0 +1,73 @@
+//! Where an authority's records lie, and opening them.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::cli::failure;
+use crate::cli::failure::Failure;
+use crate::cli::init;
+use crate::config;
+use crate::config::Database;
+use crate::store;
+
+/// Which authority's records.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The authority's ca.json [default: $STEPPATH/config/ca.json]
+    #[arg(long, value_name = "FILE", conflicts_with = "db")]
+    config: Option<PathBuf>,
+    /// The file of the records itself, in place of ca.json
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+}
+
+impl Place {
+    /// The file of the records.
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.db {
+            return Ok(path.clone());
+        }
+        let path = match &self.config {
+            Some(path) => path.clone(),
+            None => init::step_path()?.join("config/ca.json"),
+        };
+        let bytes = std::fs::read(&path).map_err(|error| {
+            Failure::usage(
+                format!("cannot read {}: {}", path.display(), failure::reason(&error)),
+                "give the authority's ca.json with --config, or the file of its records with --db",
+            )
+        })?;
+        let database = config::parse(&bytes)?.database.ok_or_else(|| {
+            Failure::usage(
+                format!("{} has no member db, so there are no records", path.display()),
+                "an authority without db keeps its records in memory, and only as long as it runs",
+            )
+        })?;
+        Ok(store_path(&database))
+    }
+}
+
+/// Where stepless keeps its records: beside step-ca's, which it neither reads nor changes.
+pub(super) fn store_path(database: &Database) -> PathBuf {
+    let source = Path::new(&database.data_source);
+    match database.kind.to_ascii_lowercase().as_str() {
+        "sqlite" if source.extension().is_some() => source.to_owned(),
+        "bbolt" => {
+            let name = source.file_name().unwrap_or_default().to_string_lossy();
+            source.with_file_name(format!("{name}.stepless.db"))
+        }
+        _ => source.join("stepless.db"),
+    }
+}
+
+/// The store's messages end with the remedy where there is one; the hint then says what to look at.
+pub(super) fn store_failure(error: &store::Error) -> Failure {
+    let hint = match error {
+        store::Error::InUse { .. } => {
+            "one process serves one `db.dataSource`; replicas need their own authority"
+        }
+        store::Error::File { .. } | store::Error::Full { .. } => "check the folder, its owner and the disk",
+        _ => "the database is the file stepless.db that `db.dataSource` of ca.json leads to",
+    };
+    Failure::start(error.to_string(), hint)
+}
