@@ -8,6 +8,7 @@ mod database;
 mod describe;
 mod dev;
 mod directory;
+mod doctor;
 mod failure;
 mod init;
 mod inspect;
@@ -71,6 +72,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Try out a certificate template
     Template(template::Args),
+    /// Look an authority over: files, keys, certificates, records, clock, port, TLS and a signing
+    Doctor(doctor::Args),
     /// List the certificates on record
     List(list::Args),
     /// Copy the records of an authority into a file, also while it runs
@@ -113,6 +116,10 @@ pub fn run() -> ExitCode {
         Command::Revoke(args) => revoke::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Template(args) => template::run(&args),
+        Command::Doctor(args) => match doctor::run(&args) {
+            Ok(code) => return ExitCode::from(code),
+            Err(failure) => Err(failure),
+        },
         Command::List(args) => list::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),

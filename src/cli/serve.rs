@@ -253,7 +253,7 @@ pub(super) fn files() -> DirectoryFiles {
 }
 
 /// The password of the intermediate key: file, ca.json, or the terminal (CONTRACT.md section 12).
-fn key_password(
+pub(super) fn key_password(
     ca: &CaJson,
     files: &dyn Files,
     given: Option<Zeroizing<String>>,
