@@ -1,7 +1,7 @@
-//! The client that smallstep gives its users, the `step` command, against a CA.
+//! The clients that smallstep gives its users, against a CA: the `step` command, and the client package for Go.
 //!
 //! Each scenario runs against stepless, and against step-ca, which shows that the scenario itself is right. Skipped
-//! with a loud line where `step`, `openssl` or step-ca is missing; fails there under `STEPLESS_REQUIRE_STEP_CA=1`.
+//! with a loud line where `step`, `go`, `openssl` or step-ca is missing; fails there under `STEPLESS_REQUIRE_STEP_CA=1`.
 //!
 //! The commands of `step ca`, and where they are used:
 //!
@@ -24,6 +24,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod go_client;
 mod issuing;
 mod reading;
 mod renewing;
@@ -49,6 +50,7 @@ macro_rules! scenarios {
 }
 
 scenarios!(
+    go_client::go_client,
     reading::bootstrap,
     reading::roots,
     reading::provisioners,
