@@ -13,6 +13,7 @@ use crate::config::provisioner;
 use crate::config::provisioner::ProvisionerEntry;
 use crate::config::reader::Object;
 use crate::config::tls;
+use crate::config::unoffered;
 use crate::duration::GoDuration;
 use crate::json;
 use crate::policy::NamePolicy;
@@ -69,7 +70,7 @@ pub struct CaJson {
     pub crl: Option<CrlOptions>,
     /// The header that may name a request, from `logger.traceHeader`.
     pub trace_header: Option<String>,
-    /// The format of the request log; `None` without a `logger`.
+    /// The format of the request log, in lower case: `text`, `json`, `common` or empty; `None` without a `logger`.
     pub log_format: Option<String>,
     /// Claims of the authority over the built-in ones.
     pub claims: EffectiveClaims,
@@ -111,10 +112,10 @@ pub fn parse(bytes: &[u8]) -> Result<CaJson, Error> {
     let authority = root.object("authority")?;
     let mut warnings = Vec::new();
 
-    let mut dns_names = root.strings("dnsNames")?;
-    if dns_names.is_empty() {
-        dns_names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    }
+    let dns_names = match root.field("dnsNames") {
+        Some(_) => root.strings("dnsNames")?,
+        None => ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+    };
     let logger = root.object("logger")?;
     let mut ca = CaJson {
         root: root.one_or_more("root")?,
@@ -136,7 +137,7 @@ pub fn parse(bytes: &[u8]) -> Result<CaJson, Error> {
             Some(logger) => logger.string("traceHeader")?.filter(|name| !name.is_empty()),
             None => None,
         },
-        log_format: logger.map(|logger| logger.text("format")).transpose()?,
+        log_format: logger.as_ref().map(log_format).transpose()?,
         claims: EffectiveClaims::BUILT_IN,
         backdate: GoDuration::from_seconds(60),
         default_subject: Subject::default(),
@@ -147,7 +148,7 @@ pub fn parse(bytes: &[u8]) -> Result<CaJson, Error> {
         warnings: Vec::new(),
     };
     check_presence(&ca)?;
-    refuse_what_would_let_more_through(&root, authority.as_ref(), &mut warnings)?;
+    unoffered::check(&root, authority.as_ref(), &mut warnings)?;
     if let Some(authority) = &authority {
         if let Some(claims) = Claims::read(authority)? {
             ca.claims = claims.over(&EffectiveClaims::BUILT_IN).map_err(invalid)?;
@@ -176,7 +177,7 @@ fn check_presence(ca: &CaJson) -> Result<(), Error> {
     if ca.address.is_empty() {
         return missing("address");
     }
-    if ca.root.iter().all(String::is_empty) {
+    if ca.root.is_empty() || ca.root.iter().any(String::is_empty) {
         return missing("root");
     }
     if ca.crt.is_empty() {
@@ -185,7 +186,7 @@ fn check_presence(ca: &CaJson) -> Result<(), Error> {
     if ca.key.is_empty() {
         return missing("key");
     }
-    if ca.dns_names.iter().any(String::is_empty) {
+    if ca.dns_names.is_empty() || ca.dns_names.iter().any(String::is_empty) {
         return missing("dnsNames");
     }
     for address in [&ca.address, &ca.insecure_address] {
@@ -208,35 +209,13 @@ fn is_address(text: &str) -> bool {
     }
 }
 
-/// Settings that stepless does not offer. Where leaving one out would let more through, the start is
-/// refused; the rest is named in a warning.
-fn refuse_what_would_let_more_through(
-    root: &Object<'_>,
-    authority: Option<&Object<'_>>,
-    warnings: &mut Vec<String>,
-) -> Result<(), Error> {
-    if let Some(kms) = root.object("kms")? {
-        let kind = kms.text("type")?;
-        if !matches!(kind.as_str(), "" | "softkms") {
-            return Err(Error::Invalid(format!(
-                "kms of type {kind:?} is not offered: keys have to be files"
-            )));
-        }
+/// `logger.format`; step-ca refuses what it does not know as well.
+fn log_format(logger: &Object<'_>) -> Result<String, Error> {
+    let format = logger.text("format")?;
+    match format.to_ascii_lowercase() {
+        known if ["", "text", "json", "common"].contains(&known.as_str()) => Ok(known),
+        _ => Err(Error::Invalid(format!("unsupported logger.format '{format}'"))),
     }
-    if let Some(authority) = authority {
-        if authority.string("type")?.is_some_and(|kind| !matches!(kind.as_str(), "" | "softcas")) {
-            return Err(Error::Invalid("registration authority mode is not offered".to_owned()));
-        }
-        if authority.bool("enableAdmin")?.unwrap_or(false) {
-            return Err(Error::Invalid(
-                "authority.enableAdmin is not offered: its provisioners live in the database".to_owned(),
-            ));
-        }
-    }
-    if root.object("ssh")?.is_some() {
-        warnings.push("ssh is not offered: no SSH certificate will be issued".to_owned());
-    }
-    Ok(())
 }
 
 fn arc(authority: Option<&Object<'_>>) -> Result<Oid, Error> {
@@ -376,6 +355,7 @@ mod tests {
         check(SMALL, "");
         check("{", "error parsing ca.json: unexpected end of JSON input");
         check(&with(r#""root":"""#), "root cannot be empty");
+        check(&with(r#""root":["r",""]"#), "root cannot be empty");
         check(&with(r#""address":"""#), "address cannot be empty");
         check(&with(r#""address":"127.0.0.1""#), "invalid address 127.0.0.1");
         check(&with(r#""address":"::1:9""#), "invalid address ::1:9");
@@ -390,6 +370,8 @@ mod tests {
             "crl.cacheDuration must be greater than or equal to crl.renewPeriod",
         );
         check(&with(r#""dnsNames":[""]"#), "dnsNames cannot be empty");
+        check(&with(r#""dnsNames":[]"#), "dnsNames cannot be empty");
+        check(&with(r#""logger":{"format":"xml"}"#), "unsupported logger.format 'xml'");
         check(
             &with(r#""tls":{"minVersion":1.3,"maxVersion":1.2}"#),
             "tls minVersion cannot exceed tls maxVersion",
@@ -412,8 +394,6 @@ mod tests {
             &with(r#""dnsNames":[1]"#),
             "error parsing ca.json: cannot read dnsNames[0]: expected string, got number",
         );
-        assert!(parse(with(r#""kms":{"type":"pkcs11"}"#).as_bytes()).is_err());
-        assert!(parse(with(r#""authority":{"enableAdmin":true}"#).as_bytes()).is_err());
     }
 
     #[test]

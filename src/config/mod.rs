@@ -12,6 +12,7 @@ mod provisioner;
 mod reader;
 mod template;
 mod tls;
+mod unoffered;
 
 use thiserror::Error;
 

@@ -11,6 +11,7 @@ use crate::config::claims::Claims;
 use crate::config::claims::EffectiveClaims;
 use crate::config::reader::Object;
 use crate::config::template::CertificateTemplate;
+use crate::config::unoffered;
 use crate::jose::ProvisionerKey;
 use crate::x509::certificate::Certificate;
 use crate::x509::oid::Oid;
@@ -127,7 +128,7 @@ pub(crate) fn read_all(
             }
             continue;
         }
-        let provisioner = read(&object, kind, name, global, arc)?;
+        let provisioner = read(&object, kind, name, global, arc, warnings)?;
         if !ids.insert(provisioner.id()) {
             return Err(Error::Invalid("cannot add multiple provisioners with the same id".to_owned()));
         }
@@ -148,6 +149,7 @@ fn read(
     name: String,
     global: &EffectiveClaims,
     arc: &Oid,
+    warnings: &mut Vec<String>,
 ) -> Result<ProvisionerEntry, Error> {
     let credential = if kind.eq_ignore_ascii_case("X5C") { x5c(object)? } else { jwk(object)? };
     let claims = Claims::read(object)?;
@@ -159,14 +161,8 @@ fn read(
     let options = object.object("options")?;
     let require_csr_binding =
         options.as_ref().map(|o| o.bool("requireCsrBinding")).transpose()?.flatten().unwrap_or(false);
-    if let Some(options) = &options
-        && let Some(webhook) = options.elements("webhooks")?.first()
-    {
-        let webhook = Object::new(&options.place("webhooks"), *webhook)?;
-        return Err(Error::Invalid(format!(
-            "provisioner {name:?}: webhook {:?} is not offered, and leaving it out could let more through",
-            webhook.text("name")?
-        )));
+    if let Some(options) = &options {
+        unoffered::check_webhooks(&name, options, warnings)?;
     }
     let x509 = match options.as_ref().map(|o| o.object("x509")).transpose()?.flatten() {
         Some(x509) => Some(x509_options(&x509, arc)?),
