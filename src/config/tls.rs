@@ -11,7 +11,10 @@ const DEFAULT_CIPHER_SUITES: [&str; 2] =
     ["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"];
 
 /// Every name of a suite that step-ca knows. Unknown ones stop the start (CONTRACT.md D23).
-const KNOWN_CIPHER_SUITES: [&str; 24] = [
+const KNOWN_CIPHER_SUITES: [&str; 27] = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
     "TLS_RSA_WITH_RC4_128_SHA",
     "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
     "TLS_RSA_WITH_AES_128_CBC_SHA",
