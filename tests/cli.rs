@@ -485,10 +485,8 @@ mod serve {
         failed(
             &second,
             2,
-            &format!(
-                "database \"DESK/ca/db/stepless.db\" is in use by process {id}; stop it, or name another file"
-            ),
-            "one process serves one `db.dataSource`; replicas need their own authority",
+            &format!("database \"DESK/ca/db/stepless.db\" is in use by process {id}"),
+            "stop the other process, or name another file: one process serves one database",
         );
         let made = desk.run("init --dir other --password-file password");
         assert_eq!(made.code, Some(0));

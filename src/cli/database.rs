@@ -60,14 +60,7 @@ pub(super) fn store_path(database: &Database) -> PathBuf {
     }
 }
 
-/// The store's messages end with the remedy where there is one; the hint then says what to look at.
+/// A failure of the store, with its own hint.
 pub(super) fn store_failure(error: &store::Error) -> Failure {
-    let hint = match error {
-        store::Error::InUse { .. } => {
-            "one process serves one `db.dataSource`; replicas need their own authority"
-        }
-        store::Error::File { .. } | store::Error::Full { .. } => "check the folder, its owner and the disk",
-        _ => "the database is the file stepless.db that `db.dataSource` of ca.json leads to",
-    };
-    Failure::start(error.to_string(), hint)
+    Failure::start(error.to_string(), error.hint())
 }

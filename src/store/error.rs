@@ -1,4 +1,4 @@
-//! What can go wrong with a store; each message names the file and, where there is one, the remedy.
+//! What can go wrong with a store: each message names the file, each hint what to do.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// More requests wait than the queue holds.
-    #[error("store is busy: {waiting} requests wait for {path:?} already; try again later")]
+    #[error("store is busy: {waiting} requests wait for {path:?} already")]
     Busy {
         /// Database file.
         path: PathBuf,
@@ -20,13 +20,13 @@ pub enum Error {
         waiting: usize,
     },
     /// The thread that writes has ended.
-    #[error("the writer of {path:?} has stopped; restart the process")]
+    #[error("the writer of {path:?} has stopped")]
     Stopped {
         /// Database file.
         path: PathBuf,
     },
     /// Another process, or another store in this one, has the file open.
-    #[error("database {path:?} is in use by {}; stop it, or name another file", holder_text(.holder))]
+    #[error("database {path:?} is in use by {}", holder_text(.holder))]
     InUse {
         /// Database file.
         path: PathBuf,
@@ -34,9 +34,7 @@ pub enum Error {
         holder: Option<u32>,
     },
     /// The file was written by a later version of stepless.
-    #[error(
-        "database {path:?} has schema {found}, this version knows up to {known}; use the version that wrote it, or a later one"
-    )]
+    #[error("database {path:?} has schema {found}, this version knows up to {known}")]
     NewerSchema {
         /// Database file.
         path: PathBuf,
@@ -46,9 +44,7 @@ pub enum Error {
         known: i64,
     },
     /// The file was written by an earlier version of stepless, and may only be read here.
-    #[error(
-        "database {path:?} has schema {found}, this version reads {known}; start the authority once, which brings it up to date"
-    )]
+    #[error("database {path:?} has schema {found}, this version reads {known}")]
     OlderSchema {
         /// Database file.
         path: PathBuf,
@@ -58,9 +54,7 @@ pub enum Error {
         known: i64,
     },
     /// An SQLite database of some other program.
-    #[error(
-        "database {path:?} belongs to another program (application id {application_id:#010x}); name another file"
-    )]
+    #[error("database {path:?} belongs to another program (application id {application_id:#010x})")]
     Foreign {
         /// Database file.
         path: PathBuf,
@@ -68,15 +62,13 @@ pub enum Error {
         application_id: i64,
     },
     /// The file is no SQLite database.
-    #[error("{path:?} is not a database; name another file")]
+    #[error("{path:?} is not a database")]
     NotADatabase {
         /// Database file.
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error(
-        "database {path:?} is damaged: {detail}; restore it from a backup, or try `sqlite3 FILE .recover`"
-    )]
+    #[error("database {path:?} is damaged: {detail}")]
     Corrupt {
         /// Database file.
         path: PathBuf,
@@ -84,19 +76,19 @@ pub enum Error {
         detail: String,
     },
     /// No space is left.
-    #[error("no space left for database {path:?}; free some")]
+    #[error("no space left for database {path:?}")]
     Full {
         /// Database file.
         path: PathBuf,
     },
     /// Some other program keeps the database locked against writing.
-    #[error("database {path:?} is locked by another program for too long; end its transaction")]
+    #[error("database {path:?} is locked by another program for too long")]
     Locked {
         /// Database file.
         path: PathBuf,
     },
     /// The file that was opened is no longer the one with this name.
-    #[error("database {path:?} was moved, replaced or deleted while in use; put it back and restart")]
+    #[error("database {path:?} was moved, replaced or deleted while in use")]
     Replaced {
         /// Database file.
         path: PathBuf,
@@ -119,6 +111,31 @@ pub enum Error {
         /// The database's reason.
         detail: String,
     },
+}
+
+impl Error {
+    /// What a person can do about it, one sentence without a full stop.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "try again later",
+            Self::Stopped { .. } => "restart the process; the log says what ended the writer",
+            Self::InUse { .. } => {
+                "stop the other process, or name another file: one process serves one database"
+            }
+            Self::NewerSchema { .. } => "use the version of stepless that wrote it, or a later one",
+            Self::OlderSchema { .. } => "start the authority once, which brings it up to date",
+            Self::Foreign { .. } | Self::NotADatabase { .. } => "leave that file alone and name another one",
+            Self::Corrupt { .. } => "restore it from a backup, or try `sqlite3 FILE .recover`",
+            Self::Full { .. } => "free some space on that disk",
+            Self::Locked { .. } => "end the other program's transaction",
+            Self::Replaced { .. } => "put the file back and restart",
+            Self::File { .. } => "check the path, its owner and its permissions",
+            Self::Database { .. } => {
+                "check the disk, and the file with `sqlite3 FILE 'PRAGMA integrity_check'`"
+            }
+        }
+    }
 }
 
 fn holder_text(holder: &Option<u32>) -> String {

@@ -81,6 +81,32 @@ impl Claim {
     }
 }
 
+/// Gives the database file another name, with what SQLite keeps beside it, and returns that name; `None` if there is
+/// no file. Nothing is overwritten.
+pub(super) fn set_aside(path: &Path) -> Result<Option<PathBuf>, Error> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let path = absolute(path)?;
+    let _lock = lock(&path)?;
+    let name = |number: u32| beside(&path, &format!(".forgotten-{number}"));
+    let mut number = 1;
+    while name(number).exists() {
+        number += 1;
+    }
+    let aside = name(number);
+    // The database last: a log left without it would be replayed into the next file of that name.
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (beside(&path, suffix), beside(&aside, suffix));
+        fs::rename(&from, &to).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(failure(&from, "rename", &error)),
+        })?;
+    }
+    sync_directory(&path).map_err(|error| failure(&path, "rename", &error))?;
+    Ok(Some(aside))
+}
+
 /// Resolves the path, so that one file has one lock however it is named, and makes its directory.
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let resolved = |path: &Path| fs::canonicalize(path).map_err(|error| failure(path, "find", &error));

@@ -115,6 +115,16 @@ impl SqliteStore {
         backup::compact(path)
     }
 
+    /// Moves a database out of the way, so that [`open`](Self::open) begins a new one, and returns where it is now:
+    /// beside it, with `.forgotten-1` or the next free number at its end. `None` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`InUse`](Error::InUse), or the file cannot be renamed.
+    pub fn set_aside(path: &Path) -> Result<Option<PathBuf>, Error> {
+        files::set_aside(path)
+    }
+
     /// The database file, absolute.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -102,6 +102,29 @@ fn reopening_keeps_revocations_and_crl() {
 }
 
 #[test]
+fn a_database_set_aside_is_kept() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("1.db");
+    assert_eq!(SqliteStore::set_aside(&path), Ok(None));
+    let store = opener(&directory)();
+    check(&store, only(token(1, 100)), Outcome::Recorded);
+    let claimed = SqliteStore::set_aside(&path);
+    assert!(matches!(claimed, Err(Error::InUse { .. })), "{claimed:?}");
+    // As a killed process leaves it: not all is in the database itself.
+    let lost = directory.path().join("lost.db");
+    for suffix in ["", "-wal"] {
+        fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", lost.display())).unwrap();
+    }
+    let aside = SqliteStore::set_aside(&lost).unwrap().unwrap();
+    assert!(aside.ends_with("lost.db.forgotten-1"), "{aside:?}");
+    // The next file of that name knows nothing, the one that was moved everything.
+    check(&SqliteStore::open(&lost).unwrap(), only(token(1, 100)), Outcome::Recorded);
+    check(&SqliteStore::open(&aside).unwrap(), only(token(1, 100)), Outcome::TokenAlreadySpent);
+    let again = SqliteStore::set_aside(&lost).unwrap().unwrap();
+    assert!(again.ends_with("lost.db.forgotten-2"), "{again:?}");
+}
+
+#[test]
 fn a_crash_loses_nothing_that_was_answered() {
     let directory = TempDir::new().unwrap();
     let store = opener(&directory)();
