@@ -358,7 +358,7 @@ mod serve {
             "serve ca/config/ca.json --password-file wrong",
             2,
             "error decrypting DESK/ca/secrets/intermediate_ca_key: x509: decryption password incorrect",
-            "check the password given with --password-file",
+            "check the password: --password-file goes first, then ca.json, then the credential",
         );
         refuses(
             &desk,

@@ -43,12 +43,12 @@ impl Place {
                 "an authority without db keeps its records in memory, and only as long as it runs",
             )
         })?;
-        Ok(store_path(&database))
+        Ok(store_path(&database, &path))
     }
 }
 
 /// Where stepless keeps its records: beside step-ca's, which it neither reads nor changes.
-pub(super) fn store_path(database: &Database) -> PathBuf {
+pub(super) fn store_path(database: &Database, config: &Path) -> PathBuf {
     let source = Path::new(&database.data_source);
     match database.kind.to_ascii_lowercase().as_str() {
         "sqlite" if source.extension().is_some() => source.to_owned(),
@@ -56,11 +56,50 @@ pub(super) fn store_path(database: &Database) -> PathBuf {
             let name = source.file_name().unwrap_or_default().to_string_lossy();
             source.with_file_name(format!("{name}.stepless.db"))
         }
+        // The source is an address: the folder is the one that `step ca init` makes.
+        _ if is_server(database) => {
+            let folder = config.parent().unwrap_or(Path::new(""));
+            let folder =
+                if folder.ends_with("config") { folder.with_file_name("db") } else { folder.join("db") };
+            folder.join("stepless.db")
+        }
         _ => source.join("stepless.db"),
     }
+}
+
+/// Whether `db` names a server, which is not offered.
+pub(super) fn is_server(database: &Database) -> bool {
+    ["mysql", "postgresql"].iter().any(|kind| database.kind.eq_ignore_ascii_case(kind))
 }
 
 /// A failure of the store, with its own hint.
 pub(super) fn store_failure(error: &store::Error) -> Failure {
     Failure::start(error.to_string(), error.hint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: &str, source: &str, config: &str, expected: &str) {
+        let text = format!(
+            r#"{{"root":"r","crt":"c","key":"k","address":":9000","db":{{"type":"{kind}","dataSource":"{source}"}}}}"#
+        );
+        let database = crate::config::parse(text.as_bytes()).unwrap().database.unwrap();
+        assert_eq!(store_path(&database, Path::new(config)), Path::new(expected), "{kind} {source}");
+        assert!(!format!("{database:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn records_lie_beside_step_cas() {
+        check("badgerv2", "/ca/db", "/ca/config/ca.json", "/ca/db/stepless.db");
+        check("BadgerV1", "db", "ca.json", "db/stepless.db");
+        check("bbolt", "/ca/records", "ca.json", "/ca/records.stepless.db");
+        check("sqlite", "/ca/records.sqlite", "ca.json", "/ca/records.sqlite");
+        check("sqlite", "/ca/db", "ca.json", "/ca/db/stepless.db");
+        check("mysql", "ca:hunter2@tcp(host)/", "/ca/config/ca.json", "/ca/db/stepless.db");
+        check("PostgreSQL", "postgresql://ca:hunter2@host/", "ca.json", "db/stepless.db");
+        check("mysql", "", "config/ca.json", "db/stepless.db");
+    }
 }

@@ -4,6 +4,7 @@
 
 mod backup;
 mod certificate;
+mod context;
 mod database;
 mod describe;
 mod dev;
@@ -13,7 +14,11 @@ mod failure;
 mod init;
 mod inspect;
 mod list;
+mod log;
+mod notify;
 mod password;
+mod pidfile;
+mod records;
 mod reload;
 mod renew;
 mod revoke;
@@ -138,7 +143,7 @@ pub fn run() -> ExitCode {
 /// Lets `stepless CONFIG --password-file F` stand for `stepless serve CONFIG --password-file F`, as
 /// step-ca is called.
 fn as_step_ca(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    const STEP_CA_FLAGS: [&str; 2] = ["--password-file", "--quiet"];
+    const STEP_CA_FLAGS: [&str; 5] = ["--password-file", "--quiet", "--pidfile", "--context", "--resolver"];
     let first = arguments.get(1).and_then(|first| first.to_str()).unwrap_or_default().to_owned();
     let flag = STEP_CA_FLAGS.iter().any(|f| first == *f || first.starts_with(&format!("{f}=")));
     let config = first.ends_with(".json") && !first.starts_with('-');
@@ -188,6 +193,8 @@ mod tests {
         };
         check("stepless ca.json --password-file f", "stepless serve ca.json --password-file f");
         check("stepless --password-file f ca.json", "stepless serve --password-file f ca.json");
+        check("stepless --pidfile=p ca.json", "stepless serve --pidfile=p ca.json");
+        check("stepless --context c", "stepless serve --context c");
         check("stepless serve ca.json", "stepless serve ca.json");
         check("stepless --help", "stepless --help");
     }

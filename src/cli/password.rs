@@ -1,7 +1,8 @@
-//! Where passwords come from: a file, or the terminal.
+//! Where passwords come from: a file, a credential of the service manager, or the terminal.
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -12,6 +13,17 @@ pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(text.trim_end().to_owned()))
+}
+
+/// What a credential with the password of the issuing key may be called; the first that there is counts.
+const CREDENTIALS: [&str; 2] = ["stepless-password", "password"];
+
+/// Reads the credential that systemd lays down for a unit with `LoadCredential=`, if there is one.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+pub(super) fn from_credential() -> Result<Option<Zeroizing<String>>, Failure> {
+    let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from) else { return Ok(None) };
+    let path = CREDENTIALS.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    path.map(|path| from_file(&path)).transpose()
 }
 
 /// Asks on the terminal; without one it says what to do instead.

@@ -1,7 +1,7 @@
 //! Reading ca.json again while the server serves (CONTRACT.md section 12, SIGHUP).
 //!
-//! Provisioners, claims, policy, certificates and key, TLS, CRL, even addresses may change. The database may not. If
-//! anything is wrong, nothing changes.
+//! Provisioners, claims, policy, certificates and key, TLS, CRL, the log's format, even addresses may change. The database
+//! may not. If anything is wrong, nothing changes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,12 +11,16 @@ use zeroize::Zeroizing;
 use crate::authority::Authority;
 use crate::cli::failure;
 use crate::cli::failure::Failure;
+use crate::cli::log;
 use crate::cli::serve;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::config::Config;
 use crate::http::server::ServerHandle;
+
+const DONE: &str = "the new configuration is in service";
+const REFUSED: &str = "the new configuration is refused, the old one stays";
 
 /// What a running server was started with.
 pub(super) struct Reloader {
@@ -27,6 +31,8 @@ pub(super) struct Reloader {
     pub(super) password_given: bool,
     /// In place of the address of ca.json.
     pub(super) address: Option<String>,
+    /// The context of `step`.
+    pub(super) context: Option<String>,
     /// Whether demo keys are welcome.
     pub(super) dev: bool,
     pub(super) server: ServerHandle,
@@ -34,18 +40,20 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Serves what ca.json says now, or logs why not.
-    pub(super) async fn reload(&mut self) {
+    /// Serves what ca.json says now, or logs why not; returns the outcome in a sentence.
+    pub(super) async fn reload(&mut self) -> String {
         tracing::info!(config = %self.path.display(), "SIGHUP: reading the configuration again");
         match self.try_reload().await {
             Ok(warnings) => {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                tracing::info!("the new configuration is in service");
+                tracing::info!("{DONE}");
+                DONE.to_owned()
             }
             Err(failure) => {
-                tracing::error!(reason = %failure.message(), "the new configuration is refused, the old one stays");
+                tracing::error!(reason = %failure.message(), "{REFUSED}");
+                format!("{REFUSED}: {}", failure.message())
             }
         }
     }
@@ -57,21 +65,21 @@ impl Reloader {
             return Err(Failure::start("db cannot change while the server runs", "restart it"));
         }
         let mut warnings = config.ca.warnings.clone();
-        if config.ca.log_format != old.log_format && config.ca.log_format.is_some() {
-            warnings.push("logger.format is the one of the start until a restart".to_owned());
-        }
+        let log_format = config.ca.log_format.clone();
         let address = self.address.clone().unwrap_or_else(|| config.ca.address.clone());
         let authority = self.authority.succeed_with(config);
         let authority = Arc::new(authority.map_err(|error| Failure::start(error.to_string(), ""))?);
         let reloaded = self.server.reload(&address, Arc::clone(&authority)).await;
         warnings.extend(reloaded.map_err(|error| Failure::start(error.to_string(), ""))?);
         self.authority = authority;
+        log::set_format(log_format.as_deref());
         Ok(warnings)
     }
 
     /// Reads ca.json and its files, away from the threads that serve: a key's password takes long to try.
     async fn load(&self) -> Result<Config, Failure> {
         let (path, password, dev) = (self.path.clone(), self.password.clone(), self.dev);
+        let files = serve::files(self.context.as_deref());
         let password_given = self.password_given;
         let load = move || {
             let bytes = std::fs::read(&path).map_err(|error| {
@@ -83,7 +91,7 @@ impl Reloader {
             let in_file = ca.password.as_ref().filter(|_| !password_given).map(|p| p.expose().clone());
             let password = in_file.or(password);
             let password = password.as_ref().map(|password| password.as_bytes());
-            Ok(Config::load(ca, &serve::files(), password, SystemClock.now())?)
+            Ok(Config::load(ca, &files, password, SystemClock.now())?)
         };
         let loaded = tokio::task::spawn_blocking(load).await;
         loaded.unwrap_or_else(|error| Err(Failure::start(format!("cannot read it: {error}"), "")))

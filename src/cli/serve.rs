@@ -8,16 +8,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::authority;
 use crate::authority::Authority;
 use crate::authority::Options;
-use crate::cli::database;
+use crate::cli::context;
 use crate::cli::dev;
-use crate::cli::directory;
 use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::failure::NO_RANDOMNESS;
 use crate::cli::init;
+use crate::cli::log;
+use crate::cli::notify::Notifier;
 use crate::cli::password;
+use crate::cli::pidfile::PidFile;
+use crate::cli::records;
+use crate::cli::records::Opened;
 use crate::cli::reload::Reloader;
 use crate::cli::signals::Signal;
 use crate::cli::signals::Signals;
@@ -26,7 +31,6 @@ use crate::clock::SystemClock;
 use crate::config;
 use crate::config::CaJson;
 use crate::config::Config;
-use crate::config::Database;
 use crate::config::DirectoryFiles;
 use crate::config::Files;
 use crate::entropy::SystemEntropy;
@@ -34,8 +38,6 @@ use crate::http::RouterOptions;
 use crate::http::server;
 use crate::http::server::Server;
 use crate::signer::key_file;
-use crate::store::MemoryStore;
-use crate::store::SqliteStore;
 use crate::store::Store;
 
 /// How often used tokens that cannot be valid any more are dropped.
@@ -60,6 +62,18 @@ pub(super) struct Args {
     /// Print only the first and the last line at start
     #[arg(long)]
     quiet: bool,
+    /// Begin with no records: a database that stepless kept is moved aside, step-ca's is not touched
+    #[arg(long)]
+    forget_database: bool,
+    /// A file for the process id while it serves
+    #[arg(long, value_name = "FILE")]
+    pidfile: Option<PathBuf>,
+    /// The context of `step` whose authority is served
+    #[arg(long, value_name = "NAME", conflicts_with = "dev")]
+    context: Option<String>,
+    /// Accepted as step-ca accepts it, and not needed: no names are looked up
+    #[arg(long, value_name = "ADDRESS")]
+    resolver: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -73,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let path = match &args.config {
         Some(path) => path.clone(),
-        None => init::step_path()?.join("config/ca.json"),
+        None => context::folder(args.context.as_deref())?.join("config/ca.json"),
     };
     let password = args.password_file.as_deref().map(password::from_file).transpose()?;
     serve(args, &path, password, None)
@@ -94,29 +108,31 @@ fn serve(
         )
     })?;
     let ca = config::parse(&bytes)?;
-    start_log(ca.log_format.as_deref());
+    log::start(ca.log_format.as_deref());
     refuse_demo_keys(&ca, args.dev)?;
-    let files = files();
+    let files = files(args.context.as_deref());
     let password_given = password.is_some();
     let password = key_password(&ca, &files, password)?;
     let config = Config::load(ca, &files, password.as_ref().map(|p| p.as_bytes()), SystemClock.now())?;
-    let store = open_store(config.ca.database.as_ref())?;
+    let database = records::open(&config.ca, path, args.forget_database)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
     runtime.block_on(async {
         // Before anyone can know that it serves, so that no signal finds it unprepared.
         let signals = Signals::new()?;
-        let (server, authority) = bind(args, config, Arc::clone(&store)).await?;
+        let (server, authority) = bind(args, config, Arc::clone(&database.store)).await?;
+        let _pidfile = args.pidfile.as_deref().map(PidFile::write).transpose()?;
         let reloader = Reloader {
             path: path.to_owned(),
             password,
             password_given,
             address: args.address.clone(),
+            context: args.context.clone(),
             dev: args.dev,
             server: server.handle(),
             authority,
         };
-        run_until_stopped(args, server, reloader, signals, store, welcome).await
+        run_until_stopped(args, server, reloader, signals, database, welcome).await
     })
 }
 
@@ -137,6 +153,7 @@ async fn bind(
         let hint = match &error {
             server::Error::Listen { .. } => "choose a free HOST:PORT with --address",
             server::Error::Tls(_) => "correct the member tls of ca.json and start again",
+            server::Error::Crl(authority::Error::Store(error)) => error.hint(),
             _ => "look at the log, and start again",
         };
         Failure::start(error.to_string(), hint)
@@ -149,7 +166,7 @@ async fn run_until_stopped(
     server: Server,
     mut reloader: Reloader,
     mut signals: Signals,
-    store: Arc<dyn Store>,
+    database: Opened,
     welcome: Option<Welcome<'_>>,
 ) -> Result<(), Failure> {
     let authority = Arc::clone(&reloader.authority);
@@ -160,15 +177,21 @@ async fn run_until_stopped(
     let host = authority.config().ca.dns_names.first().map_or("localhost", String::as_str);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let url = format!("https://{host}:{port}");
-    if !args.quiet {
-        super::eprint(&start_lines(&authority, &reloader.path, &url, &server));
+    if args.quiet {
+        // What becomes of records has to be said somewhere.
+        database.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    } else {
+        super::eprint(&start_lines(&authority, &reloader.path, &url, &server, &database));
     }
     if let Some(welcome) = welcome {
         super::print(&welcome(&url)?);
     }
     // The line that operators and scripts wait for.
-    let serving = local.map_or(address, |a| a.to_string());
-    super::eprint(&format!("Serving HTTPS on {serving} ...\n"));
+    let line = format!("Serving HTTPS on {} ...", local.map_or(address, |a| a.to_string()));
+    super::eprint(&format!("{line}\n"));
+    let notifier = Notifier::from_environment();
+    notifier.ready(&line);
+    notifier.keep_watchdog_quiet();
 
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(server.serve(stopped));
@@ -177,15 +200,20 @@ async fn run_until_stopped(
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::Stop => break,
-                Signal::Reload => reloader.reload().await,
+                Signal::Reload => {
+                    notifier.reloading();
+                    let outcome = reloader.reload().await;
+                    notifier.ready(&outcome);
+                }
             },
             _ = prune.tick() => {
-                if let Err(error) = store.prune(SystemClock.now().unix_timestamp()).await {
-                    tracing::error!(%error, "used tokens not pruned");
+                if let Err(error) = database.store.prune(SystemClock.now().unix_timestamp()).await {
+                    tracing::error!(%error, hint = error.hint(), "used tokens not pruned");
                 }
             }
         }
     }
+    notifier.stopping();
     tracing::info!("stopping: running requests may finish");
     let _ = stop.send(true);
     let _ = serving.await;
@@ -193,7 +221,7 @@ async fn run_until_stopped(
 }
 
 /// What an operator of step-ca expects to read at start.
-fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server) -> String {
+fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server, database: &Opened) -> String {
     let mut lines = format!(
         "Starting stepless/{} ({}/{})\nConfig file: {}\nThe primary server URL is {url}\n\
          Root certificates are available at {url}/roots.pem\n",
@@ -202,12 +230,8 @@ fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server) -
         std::env::consts::ARCH,
         path.display(),
     );
-    if let Some(database) = &authority.config().ca.database {
-        lines.push_str(&format!("Records are kept in {}\n", database::store_path(database).display()));
-    } else {
-        lines.push_str(
-            "warning: no database is configured: used tokens and certificates are forgotten at exit\n",
-        );
+    if let Some(place) = &database.place {
+        lines.push_str(&format!("Records are kept in {}\n", place.display()));
     }
     for root in &authority.config().roots {
         lines.push_str(&format!("X.509 Root Fingerprint: {}\n", init::fingerprint(root)));
@@ -215,25 +239,10 @@ fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server) -
     if let Some(address) = server.insecure_local_address() {
         lines.push_str(&format!("Serving the CRL over HTTP on {address}\n"));
     }
-    for warning in authority.config().ca.warnings.iter().chain(server.warnings()) {
+    for warning in database.warnings.iter().chain(&authority.config().ca.warnings).chain(server.warnings()) {
         lines.push_str(&format!("warning: {warning}\n"));
     }
     lines
-}
-
-/// Requests are logged to standard error, in the format of ca.json.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-fn start_log(format: Option<&str>) {
-    let filter = std::env::var("STEPLESS_LOG").unwrap_or_default();
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .parse_lossy(filter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    // A second call in one process keeps the first log.
-    let _ = match format {
-        Some("json") => log.json().flatten_event(true).try_init(),
-        _ => log.try_init(),
-    };
 }
 
 pub(super) fn refuse_demo_keys(ca: &CaJson, dev: bool) -> Result<(), Failure> {
@@ -247,12 +256,13 @@ pub(super) fn refuse_demo_keys(ca: &CaJson, dev: bool) -> Result<(), Failure> {
     }
 }
 
-/// The files that ca.json names: relative to the working directory, templates to `$STEPPATH`.
-pub(super) fn files() -> DirectoryFiles {
-    DirectoryFiles::new("", init::step_path().unwrap_or_default(), init::home().unwrap_or_default())
+/// The files that ca.json names: relative to the working directory, templates to the folder of `step`.
+pub(super) fn files(context: Option<&str>) -> DirectoryFiles {
+    let folder = context::folder(context).unwrap_or_default();
+    DirectoryFiles::new("", folder, init::home().unwrap_or_default())
 }
 
-/// The password of the intermediate key: file, ca.json, or the terminal (CONTRACT.md section 12).
+/// The password of the intermediate key: file, ca.json (CONTRACT.md section 12), credential, terminal.
 pub(super) fn key_password(
     ca: &CaJson,
     files: &dyn Files,
@@ -269,15 +279,8 @@ pub(super) fn key_password(
     if !key_file::needs_password(&pem) {
         return Ok(None);
     }
-    password::from_terminal(&format!("password of {}", ca.key)).map(Some)
-}
-
-fn open_store(database: Option<&Database>) -> Result<Arc<dyn Store>, Failure> {
-    let Some(database) = database else { return Ok(Arc::new(MemoryStore::new())) };
-    let path = database::store_path(database);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        directory::create_folder(folder)?;
+    if let Some(password) = password::from_credential()? {
+        return Ok(Some(password));
     }
-    let store = SqliteStore::open(&path).map_err(|error| database::store_failure(&error))?;
-    Ok(Arc::new(store))
+    password::from_terminal(&format!("password of {}", ca.key)).map(Some)
 }

@@ -9,6 +9,8 @@ use crate::config::Error;
 use crate::config::claims::Claims;
 use crate::config::crl;
 use crate::config::crl::CrlOptions;
+use crate::config::database;
+use crate::config::database::Database;
 use crate::config::provisioner;
 use crate::config::provisioner::ProvisionerEntry;
 use crate::config::reader::Object;
@@ -90,15 +92,6 @@ pub struct CaJson {
     pub warnings: Vec<String>,
 }
 
-/// The `db` block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database {
-    /// `badgerv2`, `badger` or `bbolt` of step-ca, or `sqlite`.
-    pub kind: String,
-    /// A folder or file.
-    pub data_source: String,
-}
-
 /// Reads and checks the text of a ca.json.
 ///
 /// # Errors
@@ -132,7 +125,7 @@ pub fn parse(bytes: &[u8]) -> Result<CaJson, Error> {
             .unwrap_or_else(|| "Step Online CA".to_owned()),
         password: root.string("password")?.filter(|p| !p.is_empty()).map(|p| Password(Zeroizing::new(p))),
         tls: tls::read(&root)?,
-        database: database(&root)?,
+        database: database::read(&root)?,
         trace_header: match &logger {
             Some(logger) => logger.string("traceHeader")?.filter(|name| !name.is_empty()),
             None => None,
@@ -227,25 +220,6 @@ fn arc(authority: Option<&Object<'_>>) -> Result<Oid, Error> {
         place: "authority.oidArc".to_owned(),
         reason: format!("{:?} is no object identifier", text.unwrap_or_default()),
     })
-}
-
-fn database(root: &Object<'_>) -> Result<Option<Database>, Error> {
-    let Some(db) = root.object("db")? else { return Ok(None) };
-    let kind = db.text("type")?;
-    match kind.to_ascii_lowercase().as_str() {
-        "badger" | "badgerv1" | "badgerv2" | "bbolt" | "sqlite" => {}
-        "mysql" | "postgresql" => {
-            return Err(Error::Invalid(format!(
-                "database of type {kind} is not offered by this version: use the embedded store"
-            )));
-        }
-        _ => {
-            return Err(Error::Invalid(format!(
-                "Error opening database of Type {kind}: {kind} database not supported"
-            )));
-        }
-    }
-    Ok(Some(Database { kind, data_source: db.text("dataSource")? }))
 }
 
 /// The `authority.template` block: one text an attribute, empty ones are absent.

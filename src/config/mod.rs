@@ -6,6 +6,7 @@
 mod ca_json;
 mod claims;
 mod crl;
+mod database;
 mod files;
 mod load;
 mod provisioner;
@@ -17,7 +18,6 @@ mod unoffered;
 use thiserror::Error;
 
 pub use ca_json::CaJson;
-pub use ca_json::Database;
 pub use ca_json::Password;
 pub use ca_json::parse;
 pub use claims::Claims;
@@ -25,6 +25,7 @@ pub use claims::Contradiction;
 pub use claims::EffectiveClaims;
 pub use claims::SshClaims;
 pub use crl::CrlOptions;
+pub use database::Database;
 pub use files::DirectoryFiles;
 pub use files::Files;
 pub use files::MemoryFiles;
@@ -111,7 +112,9 @@ impl Error {
                 "relative paths start at the working directory: change to the CA's folder or write absolute paths"
             }
             Self::Certificate { .. } => "the file has to hold PEM certificates, the issuing one first",
-            Self::Key(_) => "check the password given with --password-file",
+            Self::Key(_) => {
+                "check the password: --password-file goes first, then ca.json, then the credential"
+            }
             Self::KeyMismatch { .. } => "`crt` has to begin with the certificate that belongs to `key`",
             Self::Intermediate { .. } => {
                 "issue a new intermediate certificate with the root key, and check the machine's clock"

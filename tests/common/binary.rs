@@ -78,6 +78,10 @@ impl Desk {
             .env("HOME", self.path())
             .env_remove("STEPPATH")
             .env_remove("STEPLESS_LOG")
+            .env_remove("CREDENTIALS_DIRECTORY")
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
             .env_remove("RUST_BACKTRACE");
     }
 
@@ -211,11 +215,21 @@ impl Daemon {
         super::https::Client::new(([127, 0, 0, 1], self.port).into(), &root)
     }
 
-    /// Sends a signal by its name and waits for the end, and for its last words.
-    pub(crate) fn signal(&mut self, name: &str) -> ExitStatus {
+    /// Sends a signal by its name.
+    pub(crate) fn tell(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill runs");
         assert!(sent.success(), "kill -s {name} {id}");
+    }
+
+    /// Sends a signal by its name and waits for the end, and for its last words.
+    pub(crate) fn signal(&mut self, name: &str) -> ExitStatus {
+        self.tell(name);
+        self.end()
+    }
+
+    /// Waits for the end, and for its last words.
+    pub(crate) fn end(&mut self) -> ExitStatus {
         let status = self.wait();
         for reader in self.readers.drain(..) {
             reader.join().expect("no reader panicked");

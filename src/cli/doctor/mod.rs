@@ -56,7 +56,7 @@ fn examine(args: &Args, report: &mut Report) -> Result<(), Failure> {
     let Some(ca) = parsed else { return Ok(()) };
     files::modes(report, &path, &ca);
     files::provisioners(report, &ca);
-    records::store(report, ca.database.as_ref());
+    records::store(report, ca.database.as_ref(), &path);
     let Some(config) = load(args, report, ca)? else { return Ok(()) };
     for warning in &config.ca.warnings {
         report.warn("configuration", &target, warning, "see docs/divergences.md and docs/templates.md");
@@ -74,7 +74,7 @@ fn examine(args: &Args, report: &mut Report) -> Result<(), Failure> {
 /// Certificates, key and templates, as `serve` loads them.
 fn load(args: &Args, report: &mut Report, ca: CaJson) -> Result<Option<Config>, Failure> {
     let given = args.password_file.as_deref().map(password::from_file).transpose()?;
-    let files = serve::files();
+    let files = serve::files(None);
     let target = ca.key.clone();
     let password = match serve::key_password(&ca, &files, given) {
         Ok(password) => password,

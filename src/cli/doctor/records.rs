@@ -16,7 +16,7 @@ use crate::store::Store as _;
 /// Clocks may be off by this much, in seconds.
 const LEEWAY: i64 = 60;
 
-pub(super) fn store(report: &mut Report, database: Option<&Database>) {
+pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &std::path::Path) {
     let Some(database) = database else {
         report.warn(
             "store",
@@ -26,7 +26,7 @@ pub(super) fn store(report: &mut Report, database: Option<&Database>) {
         );
         return;
     };
-    let path = database::store_path(database);
+    let path = database::store_path(database, config);
     let target = path.display().to_string();
     if !path.exists() {
         // Opening it would make it, and a doctor changes nothing.
