@@ -87,6 +87,7 @@ struct Desk {
     router: axum::Router,
     runtime: tokio::runtime::Runtime,
     log: &'static Log,
+    _panics: common::panics::Watch,
 }
 
 /// An answer: status, the refusal's code, the body.
@@ -98,6 +99,7 @@ struct Answer {
 
 impl Desk {
     fn new() -> Self {
+        let panics = common::panics::Watch::start();
         let log = Log::of_this_process();
         let fixture = Fixture::copy("mosaic");
         let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
@@ -113,7 +115,7 @@ impl Desk {
         let authority = Arc::new(Authority::new(config, options).unwrap());
         let router = stepless::http::router(Arc::clone(&authority), RouterOptions::development());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { fixture, authority, router, runtime, log }
+        Self { fixture, authority, router, runtime, log, _panics: panics }
     }
 
     fn send(&self, body: impl Into<Vec<u8>>) -> Answer {

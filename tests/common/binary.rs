@@ -10,12 +10,15 @@ use std::process::Output;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
 use tempfile::TempDir;
+
+use super::panics;
 
 /// How long a daemon may take to serve, or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,7 +109,9 @@ impl Desk {
             let text = String::from_utf8_lossy(bytes).into_owned();
             text.replace(self.path().to_str().expect("temporary paths are UTF-8"), "DESK")
         };
-        Outcome { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        let stderr = text(&output.stderr);
+        panics::check_log(&stderr);
+        Outcome { code: output.status.code(), stdout: text(&output.stdout), stderr }
     }
 
     /// Every file below the folder with its bytes, in the order of their paths.
@@ -133,7 +138,7 @@ fn collect(folder: &Path, take: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// A daemon that serves; killed when dropped.
+/// A daemon that serves; killed when dropped. A test whose daemon panicked fails.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     child: Child,
@@ -183,7 +188,7 @@ impl Daemon {
 
     /// All that it has said so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().expect("no reader panicked").clone()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All that it has said once it has said `text`, or after some time without it: an answer may come before the
@@ -255,6 +260,10 @@ impl Drop for Daemon {
         // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        panics::check_log(&self.log());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Starts a CA on a private copy of a fixture: the `stepless` binary, or step-ca in a container.
 //!
-//! Each stops when dropped. Both run with the fixture as working directory and as `STEPPATH`.
+//! Each stops when dropped, and a test whose CA panicked fails. Both run with the fixture as working directory and as `STEPPATH`.
 
 use std::io::BufRead as _;
 use std::io::BufReader;
@@ -13,7 +13,9 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -29,6 +31,7 @@ use testcontainers::runners::SyncRunner as _;
 use super::fixture::Fixture;
 use super::https::Client;
 use super::https::Request;
+use super::panics;
 use super::tools;
 
 /// How long a CA may take to answer.
@@ -69,6 +72,7 @@ enum Running {
 struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Drop for Process {
@@ -76,6 +80,10 @@ impl Drop for Process {
         // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        panics::check_log(&self.log.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -184,10 +192,9 @@ fn start_process(fixture: &Fixture) -> Result<(SocketAddr, Running), String> {
         .map_err(|error| format!("stepless: {error}"))?;
     let stderr = child.stderr.take().expect("stderr is a pipe");
     let log = Arc::new(Mutex::new(String::new()));
-    let process = Process { child, log: Arc::clone(&log) };
     let (ready, readiness) = mpsc::channel();
     let reader_log = Arc::clone(&log);
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once(READY) {
                 // The receiver is gone once the first line was seen.
@@ -198,6 +205,7 @@ fn start_process(fixture: &Fixture) -> Result<(SocketAddr, Running), String> {
             log.push('\n');
         }
     });
+    let process = Process { child, log: Arc::clone(&log), reader: Some(reader) };
     // An ended process closes the pipe, which ends the reader, which ends this wait.
     match readiness.recv_timeout(START_UP) {
         Ok(text) => match text.parse::<SocketAddr>() {

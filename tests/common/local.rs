@@ -31,6 +31,7 @@ use time::Duration;
 use tower::ServiceExt as _;
 
 use super::fixture::Fixture;
+use super::panics;
 
 /// The common name and only name of every certificate issued here.
 pub(crate) const NAME: &str = "renew.example";
@@ -41,6 +42,7 @@ pub(crate) struct Local {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) authority: Arc<Authority>,
+    pub(crate) panics: panics::Watch,
 }
 
 /// An answer of the router.
@@ -59,6 +61,7 @@ impl Local {
 
     /// Starts it with another configuration.
     pub(crate) fn start_with(fixture: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let panics = panics::Watch::start();
         let fixture = Fixture::copy(fixture);
         let clock = Arc::new(FixedClock::new(SystemClock.now()));
         let store = Arc::new(MemoryStore::new());
@@ -70,7 +73,7 @@ impl Local {
             entropy: Arc::new(SystemEntropy::new()),
         };
         let authority = Arc::new(Authority::new(config, options).expect("an authority"));
-        Self { fixture, clock, store, authority }
+        Self { fixture, clock, store, authority, panics }
     }
 
     /// The extension that names a provisioner.

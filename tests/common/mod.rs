@@ -17,5 +17,6 @@ pub(crate) mod csr;
 pub(crate) mod fixture;
 pub(crate) mod https;
 pub(crate) mod local;
+pub(crate) mod panics;
 pub(crate) mod token;
 pub(crate) mod tools;
