@@ -4,141 +4,28 @@
 
 mod common;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use common::fixture::Fixture;
 use common::https::Client;
 use common::https::Failure;
 use common::https::Request;
-use common::local::Local;
 use common::local::config;
-use rustls::SignatureAlgorithm as TlsAlgorithm;
-use rustls::SignatureScheme;
-use rustls::client::ResolvesClientCert;
-use rustls::crypto::ring;
+use common::served::Identity;
+use common::served::Served;
+use common::served::TestKey;
 use rustls::sign::CertifiedKey;
-use rustls::sign::Signer;
-use rustls::sign::SigningKey;
 use serde_json::json;
 use stepless::clock::Clock as _;
-use stepless::config::Config;
 use stepless::crypto::KeyKind;
 use stepless::crypto::PrivateKey;
-use stepless::crypto::SignatureAlgorithm;
 use stepless::entropy::SystemEntropy;
-use stepless::http::RouterOptions;
-use stepless::http::server::Server;
-use stepless::http::server::ServerHandle;
 use stepless::x509::certificate::Certificate;
 use stepless::x509::extension;
 use stepless::x509::extension::Extension;
 use stepless::x509::oid;
 use stepless::x509::pem;
 use time::Duration;
-
-/// A server in this process, whose clock can be set.
-struct Ca {
-    local: Local,
-    address: SocketAddr,
-    insecure: Option<SocketAddr>,
-    handle: ServerHandle,
-    /// Ends the server when dropped.
-    _stop: tokio::sync::watch::Sender<bool>,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Ca {
-    fn start(name: &str) -> Self {
-        let local = Local::start(name);
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let bound = Server::bind("127.0.0.1:0", Arc::clone(&local.authority), RouterOptions::development());
-        let server = runtime.block_on(bound).unwrap();
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let (address, insecure) = (server.local_address().unwrap(), server.insecure_local_address());
-        let handle = server.handle();
-        runtime.spawn(server.serve(stopped));
-        Self { local, address, insecure, handle, _stop: stop, runtime }
-    }
-
-    /// A certificate of provisioner `longlived`, for an hour from now.
-    fn identity(&self, kind: KeyKind, extra: Option<Extension>) -> Identity {
-        let mut extensions = vec![self.local.provisioner_extension("longlived")];
-        extensions.extend(extra);
-        let (der, key) = self.local.issue(kind, &extensions, |_| ());
-        Identity(Arc::new(CertifiedKey::new(vec![der.into()], Arc::new(TestKey(key)))))
-    }
-
-    fn client(&self, identity: Option<&Identity>) -> Client {
-        self.client_with(identity, rustls::ALL_VERSIONS)
-    }
-
-    fn client_with(
-        &self,
-        identity: Option<&Identity>,
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> Client {
-        let certificate = identity.map(|identity| Arc::new(identity.clone()) as Arc<dyn ResolvesClientCert>);
-        let roots = self.local.fixture.root_pem();
-        Client::with_certificate(self.address, &roots, ring::default_provider(), versions, certificate)
-    }
-
-    fn reload(&self, config: Config) -> Result<(), String> {
-        let authority = self.local.authority.succeed_with(config).map_err(|error| error.to_string())?;
-        let reloaded = self.handle.reload("127.0.0.1:0", Arc::new(authority));
-        self.runtime.block_on(reloaded).map(|_| ()).map_err(|error| error.to_string())
-    }
-}
-
-/// A certificate and its key, as a client shows them whatever the server would like to see.
-#[derive(Debug, Clone)]
-struct Identity(Arc<CertifiedKey>);
-
-impl ResolvesClientCert for Identity {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn has_certs(&self) -> bool {
-        true
-    }
-}
-
-/// Signs with our own keys, since ring has no P-521.
-#[derive(Debug)]
-struct TestKey(Arc<PrivateKey>);
-
-impl TestKey {
-    fn scheme(&self) -> (SignatureScheme, SignatureAlgorithm) {
-        match self.0.kind() {
-            KeyKind::Rsa => (SignatureScheme::RSA_PSS_SHA256, SignatureAlgorithm::RsaPssSha256),
-            KeyKind::P256 => (SignatureScheme::ECDSA_NISTP256_SHA256, SignatureAlgorithm::EcdsaSha256),
-            KeyKind::P384 => (SignatureScheme::ECDSA_NISTP384_SHA384, SignatureAlgorithm::EcdsaSha384),
-            KeyKind::P521 => (SignatureScheme::ECDSA_NISTP521_SHA512, SignatureAlgorithm::EcdsaSha512),
-            KeyKind::Ed25519 => (SignatureScheme::ED25519, SignatureAlgorithm::Ed25519),
-        }
-    }
-}
-
-impl SigningKey for TestKey {
-    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        offered.contains(&self.scheme().0).then(|| Box::new(Self(Arc::clone(&self.0))) as _)
-    }
-
-    fn algorithm(&self) -> TlsAlgorithm {
-        TlsAlgorithm::Unknown(0)
-    }
-}
-
-impl Signer for TestKey {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-        Ok(self.0.sign(self.scheme().1, message).unwrap())
-    }
-
-    fn scheme(&self) -> SignatureScheme {
-        Self::scheme(self).0
-    }
-}
 
 fn renew() -> Request {
     Request::post("/1.0/renew", &json!(null))
@@ -160,7 +47,7 @@ fn check_refused(client: &Client) {
 
 #[test]
 fn every_kind_of_key_renews_in_both_versions() {
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     for kind in [KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Ed25519, KeyKind::Rsa] {
         let identity = ca.identity(kind, None);
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -178,7 +65,7 @@ fn every_kind_of_key_renews_in_both_versions() {
 
 #[test]
 fn a_wrong_key_does_not_pass() {
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     let identity = ca.identity(KeyKind::P521, None);
     let other = PrivateKey::generate(KeyKind::P521, &SystemEntropy::new()).unwrap();
     let key = Arc::new(TestKey(Arc::new(other)));
@@ -189,12 +76,12 @@ fn a_wrong_key_does_not_pass() {
 
 #[test]
 fn certificates_are_judged_in_the_handshake() {
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     let unknown = Extension::new(oid::Oid::parse("1.2.3").unwrap(), true, vec![5, 0]);
     check_refused(&ca.client(Some(&ca.identity(KeyKind::P256, Some(unknown)))));
     let server_only = extension::extended_key_usage(&[oid::SERVER_AUTH]);
     check_refused(&ca.client(Some(&ca.identity(KeyKind::P256, Some(server_only)))));
-    let stranger = Ca::start("ed25519");
+    let stranger = Served::start("ed25519");
     let own = ca.identity(KeyKind::P256, None);
     check_refused(&stranger.client(Some(&own)));
     // One without a certificate is welcome.
@@ -203,7 +90,7 @@ fn certificates_are_judged_in_the_handshake() {
 
 #[test]
 fn a_resumed_session_keeps_to_the_clock() {
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let identity = ca.identity(KeyKind::P256, None);
         let client = ca.client_with(Some(&identity), &[version]);
@@ -219,7 +106,7 @@ fn a_resumed_session_keeps_to_the_clock() {
 
 #[test]
 fn a_revoked_certificate_is_known_but_not_renewed() {
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     let identity = ca.identity(KeyKind::P256, None);
     let client = ca.client(Some(&identity));
     let serial = Certificate::parse(&identity.0.cert[0]).unwrap().serial_number().to_string();
@@ -234,7 +121,7 @@ fn a_revoked_certificate_is_known_but_not_renewed() {
 
 #[test]
 fn the_plain_listener_serves_the_crl_alone() {
-    let ca = Ca::start("insecure");
+    let ca = Served::start("insecure");
     let address = ca.insecure.unwrap();
     let get = |path: &str| {
         use std::io::Read;
@@ -268,7 +155,7 @@ fn a_reload_keeps_connections_and_changes_trust() {
     use std::io::Read;
     use std::io::Write;
 
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     let identity = ca.identity(KeyKind::P256, None);
     check(&ca.client(Some(&identity)), &Request::get("/health"), 200);
 
@@ -296,7 +183,7 @@ fn a_reload_keeps_connections_and_changes_trust() {
 
 #[test]
 fn a_reload_that_fails_changes_nothing() {
-    let ca = Ca::start("mosaic");
+    let ca = Served::start("mosaic");
     let mut bad = config(&ca.local.fixture);
     bad.ca.tls.max_version = 1.1;
     bad.ca.tls.min_version = 1.0;

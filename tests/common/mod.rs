@@ -18,5 +18,6 @@ pub(crate) mod fixture;
 pub(crate) mod https;
 pub(crate) mod local;
 pub(crate) mod panics;
+pub(crate) mod served;
 pub(crate) mod token;
 pub(crate) mod tools;
