@@ -108,8 +108,10 @@ pub fn insecure_router(authority: Arc<Authority>, options: RouterOptions) -> Rou
 
 /// What surrounds all routes.
 fn finish(router: Router<App>, app: App) -> Router {
-    router
-        .fallback(not_found)
+    let routes: Router = router.fallback(not_found).with_state(app.clone());
+    // A router of its own: within the routes' one, axum would add what a route allows.
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::from_fn(refuse_unusual_methods))
         .layer(middleware::from_fn_with_state(app.clone(), access_log::layer))
         .layer(middleware::from_fn_with_state(app.clone(), request_id::layer))
