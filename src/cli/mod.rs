@@ -4,6 +4,7 @@
 
 mod backup;
 mod certificate;
+mod completions;
 mod context;
 mod database;
 mod describe;
@@ -87,6 +88,10 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Look after the records of an authority
     Store(backup::StoreArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(completions::ManArgs),
     /// Print the version
     Version(version::Args),
 }
@@ -129,6 +134,8 @@ pub fn run() -> ExitCode {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Store(args) => backup::store(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Version(args) => version::run(&args),
     };
     match result {
