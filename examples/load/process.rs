@@ -1,0 +1,23 @@
+//! What a process has used, as Linux counts it.
+
+use std::time::Duration;
+
+/// `_SC_CLK_TCK` of every Linux that Rust runs on.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// The CPU time of a process, user and system (proc(5), `/proc/pid/stat`, fields 14 and 15).
+pub(crate) fn cpu(id: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("the process runs");
+    // The second field is a name in parentheses, which may hold spaces.
+    let (_, rest) = stat.rsplit_once(')').expect("a name");
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().expect("ticks") + fields[12].parse::<u64>().expect("ticks");
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+}
+
+/// A line of `/proc/pid/status` in KiB, `VmRSS` or `VmHWM`.
+pub(crate) fn memory(id: u32, line: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process runs");
+    let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+    found.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).expect("a number of kB")
+}
