@@ -110,6 +110,13 @@ impl<'a> Raw<'a> {
         self.0
     }
 
+    /// Where the value stands in the text that it was read from.
+    #[cfg(feature = "cli")]
+    pub(crate) fn range_in(self, text: &str) -> std::ops::Range<usize> {
+        let start = self.0.as_ptr().addr() - text.as_ptr().addr();
+        start..start + self.0.len()
+    }
+
     /// The value's type.
     #[must_use]
     pub fn kind(self) -> Kind {

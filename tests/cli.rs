@@ -207,6 +207,22 @@ mod init {
     }
 
     #[test]
+    fn a_name_with_control_characters_is_refused() {
+        let desk = Desk::new();
+        desk.write("password", "not a secret\n");
+        for name in ["a\u{1b}[2Jb", "two\nlines", "\u{85}"] {
+            let mut command = desk.command("init --dir ca --password-file password --name");
+            let output = command.arg(name).output().unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&output.stderr),
+                "error: the name holds a control character\nhint: give --name as one line of text\n"
+            );
+            assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+            assert!(!desk.file("ca").exists());
+        }
+    }
+
+    #[test]
     fn refusals_leave_nothing_behind() {
         let desk = Desk::new();
         desk.write("password", "not a secret\n");

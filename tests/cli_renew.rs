@@ -108,3 +108,77 @@ fn a_certificate_revokes_itself() {
     setup.check("revoke --cert a.example.crt --key a.example.key", 0, &serial);
     setup.check("renew a.example.crt a.example.key --token", 3, "renew.revoked");
 }
+
+#[test]
+fn a_daemon_renews_and_tells() {
+    let setup = Setup::new("");
+    let url = setup.daemon.url();
+    let old = setup.certificate("a.example.crt");
+    let line = format!(
+        "renew a.example.crt a.example.key --daemon --ca-url {url} --root dev/certs/root_ca.crt --exec"
+    );
+    let mut command = setup.desk.command(&line);
+    command.arg("cp a.example.crt told.crt && echo told >> told.txt");
+    let (mut daemon, _) = Daemon::start_until(command, "next renewal").unwrap();
+    daemon.tell("HUP");
+    daemon.log_with("certificate renewed");
+    let begun = std::time::Instant::now();
+    while !setup.desk.file("told.txt").exists() && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let new = setup.certificate("a.example.crt");
+    assert_ne!(new.serial_number(), old.serial_number());
+    assert_eq!(setup.certificate("told.crt").der(), new.der());
+
+    // What fails is logged, tried again, and does not keep it from stopping.
+    setup.desk.write("a.example.crt", "");
+    daemon.tell("HUP");
+    let log = daemon.log_with("certificate not renewed");
+    assert!(log.contains("holds no certificate") && log.contains("failures=1"), "{log}");
+    setup.desk.write("a.example.crt", &new.to_pem());
+    assert_eq!(daemon.signal("TERM").code(), Some(0), "{}", daemon.log());
+    assert!(!daemon.log().contains("PRIVATE KEY"));
+}
+
+#[test]
+fn a_short_certificate_is_renewed_unasked() {
+    let setup = Setup::new("--not-after 6m");
+    let url = setup.daemon.url();
+    let old = setup.certificate("a.example.crt");
+    // With the minute before it was asked for it lives seven, of which less than six are left.
+    let line = format!(
+        "renew a.example.crt a.example.key --daemon --expires-in 6m50s --out b.crt --ca-url {url} \
+         --root dev/certs/root_ca.crt"
+    );
+    let (mut daemon, _) = Daemon::start_until(setup.desk.command(&line), "certificate renewed").unwrap();
+    assert_eq!(daemon.signal("INT").code(), Some(0));
+    assert_ne!(setup.certificate("b.crt").serial_number(), old.serial_number());
+    assert_eq!(setup.certificate("a.example.crt").der(), old.der());
+}
+
+#[test]
+fn one_renewal_waits_and_tells() {
+    let setup = Setup::new("");
+    let old = setup.certificate("a.example.crt");
+    setup.check(
+        "renew a.example.crt a.example.key --expires-in 8h",
+        0,
+        "certificate not renewed: it is valid",
+    );
+    assert_eq!(setup.certificate("a.example.crt").der(), old.der());
+    setup.check("renew a.example.crt a.example.key --expires-in 48h", 1, "within the certificate's life");
+    setup.check("renew a.example.crt a.example.key --renew-period 1h", 1, "--daemon");
+    setup.check(
+        "renew a.example.crt a.example.key --exec false",
+        2,
+        "the certificate is renewed, but \"false\"",
+    );
+    assert_ne!(setup.certificate("a.example.crt").der(), old.der());
+    let mut sleeper = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    setup.check(
+        &format!("renew a.example.crt a.example.key --pid {} --signal 15", sleeper.id()),
+        0,
+        "serial",
+    );
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&sleeper.wait().unwrap()), Some(15));
+}

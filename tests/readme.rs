@@ -172,6 +172,39 @@ fn getting_started() {
     assert!(said.contains(GRANT_ID) && said.contains(USER_ID), "{said}");
 }
 
+/// What docs/operations.md tells to type at a running authority.
+#[test]
+fn operations() {
+    let text = document("docs/operations.md");
+    let desk = Desk::new();
+    fs::create_dir(desk.file("bin")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stepless"), desk.file("bin/stepless")).unwrap();
+    desk.write("provisioner-password", "not a secret");
+    assert_eq!(desk.run("init --dir ca --password-file provisioner-password").code, Some(0));
+    let daemon =
+        desk.serve("serve ca/config/ca.json --password-file provisioner-password --address 127.0.0.1:0");
+    desk.write("ca.pid", &daemon.id().to_string());
+    let defaults = desk.read("ca/config/defaults.json");
+    let fingerprint = defaults.split("\"fingerprint\": \"").nth(1).unwrap().split('"').next().unwrap();
+    let type_in = |heading: &str, folder: &str| {
+        let script = blocks(&text, heading).concat();
+        assert!(!script.is_empty(), "no blocks under {heading:?}");
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &script]);
+        desk.seat(&mut shell);
+        let path = tools::variable("PATH").unwrap_or_default();
+        shell.env("PATH", format!("{}:{path}", desk.file("bin").display()));
+        shell.env("STEPPATH", desk.file(folder)).env("CA_URL", daemon.url()).env("FINGERPRINT", fingerprint);
+        tools::run(&mut shell)
+    };
+    assert!(type_in("Trusting the authority", "client").contains("\nok\n"));
+    assert_eq!(desk.read("roots.pem"), desk.read("ca/certs/root_ca.crt"));
+    let said = type_in("Rotating a provisioner", "ca");
+    assert!(said.contains("SIGHUP sent to"), "{said}");
+    let config = desk.read("ca/config/ca.json");
+    assert!(config.contains("\"admin-2\"") && !config.contains("\"admin\""), "{config}");
+}
+
 #[test]
 fn blocks_are_found_under_their_heading() {
     let text = "```sh\none\n```\n## A\n```sh\ntwo\nthree\n```\n```rust\nno\n```\n## B\n```sh\n## four\n```\n";

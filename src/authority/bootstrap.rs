@@ -126,16 +126,19 @@ impl NewProvisioner {
             members.insert("encryptedKey".to_owned(), jwe.into());
         }
         if self.grants {
-            members.insert(
-                "options".to_owned(),
-                json!({ "x509": { "claimExtensions": [
-                    claim_extension(".1", crate::profile::GRANT_ID),
-                    claim_extension(".2", crate::profile::SUBJECT_USER_ID),
-                ] } }),
-            );
+            members.insert("options".to_owned(), grant_options());
         }
         Ok(entry)
     }
+}
+
+/// `options` of a provisioner that issues grant certificates.
+#[must_use]
+pub fn grant_options() -> Value {
+    json!({ "x509": { "claimExtensions": [
+        claim_extension(".1", crate::profile::GRANT_ID),
+        claim_extension(".2", crate::profile::SUBJECT_USER_ID),
+    ] } })
 }
 
 fn claim_extension(oid: &str, claim: &str) -> Value {

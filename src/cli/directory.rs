@@ -2,8 +2,12 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
 
 use crate::cli::failure::Failure;
+use crate::duration::format_rfc3339;
 
 /// Whether others may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,48 @@ pub(super) fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<(), F
     Ok(())
 }
 
-fn write_temporary(path: &Path, bytes: &[u8], access: Access) -> Result<std::path::PathBuf, Failure> {
+/// Writes a file whole in place of one that is there, with the same owner and mode.
+pub(super) fn replace_keeping(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let temporary = write_temporary(path, bytes, Access::Private)?;
+    let renamed = keep_access(path, &temporary).and_then(|()| std::fs::rename(&temporary, path));
+    if let Err(error) = renamed {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(Failure::file("write", path, &error));
+    }
+    sync_folder(path);
+    Ok(())
+}
+
+/// Writes what a file holds beside it, with the same owner and mode, and tells where: `ca.json.bak-20261124T101500Z`.
+pub(super) fn keep_copy(path: &Path, bytes: &[u8], now: OffsetDateTime) -> Result<PathBuf, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let time = format_rfc3339(now.replace_nanosecond(0).unwrap_or(now)).replace(['-', ':'], "");
+    let free = |number: u32| {
+        let more = if number == 0 { String::new() } else { format!("-{number}") };
+        Some(path.with_file_name(format!("{name}.bak-{time}{more}"))).filter(|copy| !copy.exists())
+    };
+    let copy = (0..1000).find_map(free).unwrap_or_else(|| path.with_file_name(format!("{name}.bak")));
+    write_new(&copy, bytes, Access::Private)?;
+    keep_access(path, &copy).map_err(|error| Failure::file("write", &copy, &error))?;
+    Ok(copy)
+}
+
+/// Gives `to` the owner and mode of `from`.
+fn keep_access(from: &Path, to: &Path) -> std::io::Result<()> {
+    let data = std::fs::metadata(from)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let own = std::fs::metadata(to)?;
+        if (data.uid(), data.gid()) != (own.uid(), own.gid()) {
+            std::os::unix::fs::chown(to, Some(data.uid()), Some(data.gid()))?;
+        }
+    }
+    std::fs::set_permissions(to, data.permissions())?;
+    std::fs::File::open(to)?.sync_all()
+}
+
+fn write_temporary(path: &Path, bytes: &[u8], access: Access) -> Result<PathBuf, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let mut options = std::fs::OpenOptions::new();

@@ -37,6 +37,11 @@ impl Failure {
         }
     }
 
+    /// The authority cannot be reached, is not trusted, or does not work: exit code 4.
+    pub(super) fn unreachable(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: 4, message: message.into(), hint: hint.into() }
+    }
+
     /// A file cannot be read or written: exit code 2.
     pub(super) fn file(action: &str, path: &Path, error: &std::io::Error) -> Self {
         let hint = match error.kind() {

@@ -123,7 +123,7 @@ impl Layout {
         self.folder.join("config/ca.json")
     }
 
-    fn defaults_json(&self) -> PathBuf {
+    pub(super) fn defaults_json(&self) -> PathBuf {
         self.folder.join("config/defaults.json")
     }
 
@@ -141,6 +141,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let layout = Layout::new(&folder)?;
     let fresh = !layout.ca_json().exists();
     if fresh {
+        // They would stand in every name of the hierarchy, and reach whatever terminal shows it.
+        if args.name.chars().any(char::is_control) {
+            return Err(Failure::usage(
+                "the name holds a control character",
+                "give --name as one line of text",
+            ));
+        }
         let password = match &args.password_file {
             Some(path) => password::from_file(path)?,
             None => password::from_terminal("password for the CA keys")?,

@@ -3,6 +3,8 @@
 //! One file a command. Every failure is one sentence, then `hint:` with the next thing to do.
 
 mod backup;
+mod bootstrap;
+mod ca_json;
 mod certificate;
 mod completions;
 mod context;
@@ -12,6 +14,7 @@ mod dev;
 mod directory;
 mod doctor;
 mod failure;
+mod health;
 mod init;
 mod inspect;
 mod list;
@@ -19,10 +22,16 @@ mod log;
 mod notify;
 mod password;
 mod pidfile;
+mod process;
+mod provisioner;
+mod provisioner_add;
+mod provisioner_key;
 mod records;
 mod reload;
 mod renew;
 mod revoke;
+mod roots;
+mod schedule;
 mod serve;
 mod sign;
 mod signals;
@@ -30,6 +39,7 @@ mod target;
 mod template;
 mod template_report;
 mod token;
+mod unattended;
 mod version;
 
 use std::ffi::OsString;
@@ -62,6 +72,12 @@ enum Command {
     Init(init::Args),
     /// Serve an authority over HTTPS
     Serve(serve::Args),
+    /// Trust an authority by its root's fingerprint, here and in the step command
+    Bootstrap(bootstrap::Args),
+    /// Tell whether the authority works
+    Health(health::Args),
+    /// Fetch the authority's root certificates
+    Roots(roots::Args),
     /// Make a one-time token
     Token(token::Args),
     /// Get a certificate: make a key and a request, get it signed, check the answer, write the files
@@ -74,6 +90,8 @@ enum Command {
     Rekey(renew::RekeyArgs),
     /// Revoke a certificate: it will not be renewed, and the revocation list names it
     Revoke(revoke::Args),
+    /// List provisioners, and add, remove and rotate those of a ca.json
+    Provisioner(provisioner::Args),
     /// Show what a certificate, a certification request or a token says
     Inspect(inspect::Args),
     /// Try out a certificate template
@@ -118,12 +136,16 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Health(args) => health::run(&args),
+        Command::Roots(args) => roots::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Certificate(args) => certificate::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Renew(args) => renew::renew(&args),
         Command::Rekey(args) => renew::rekey(&args),
         Command::Revoke(args) => revoke::run(&args),
+        Command::Provisioner(args) => provisioner::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Template(args) => template::run(&args),
         Command::Doctor(args) => match doctor::run(&args) {

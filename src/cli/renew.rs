@@ -14,6 +14,7 @@ use crate::cli::password;
 use crate::cli::target;
 use crate::cli::target::Authority;
 use crate::cli::target::Target;
+use crate::cli::unattended::Unattended;
 use crate::client;
 use crate::client::AnswerError;
 use crate::client::Expected;
@@ -35,7 +36,7 @@ use crate::x509::oid::Oid;
 use crate::x509::pem;
 
 /// The certificate at hand.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Own {
     /// The file of the certificate, alone or with its intermediates, in PEM
     pub(super) crt: PathBuf,
@@ -58,6 +59,8 @@ pub(super) struct RenewArgs {
     /// Show the certificate in a token and not over TLS; an expired one is always shown so
     #[arg(long)]
     token: bool,
+    #[command(flatten)]
+    unattended: Unattended,
     /// The OID arc of the grant extensions
     #[arg(long, value_name = "OID", default_value = DEFAULT_OID_ARC)]
     oid_arc: String,
@@ -95,13 +98,8 @@ pub(super) struct RekeyArgs {
 impl Own {
     /// Reads certificate and key, and tells whether the file holds more than the certificate.
     pub(super) fn read(&self) -> Result<(Identity, Certificate, bool), Failure> {
-        let chain = read_chain(&self.crt)?;
-        let own = chain.first().cloned().ok_or_else(|| {
-            Failure::start(
-                format!("{} holds no certificate", self.crt.display()),
-                "the file has to hold a certificate in PEM",
-            )
-        })?;
+        let chain = self.certificates()?;
+        let own = chain[0].clone();
         let with_chain = chain.len() > 1;
         let key = self.key()?;
         let identity = Identity::new(chain, key).map_err(|error| {
@@ -111,6 +109,31 @@ impl Own {
             )
         })?;
         Ok((identity, own, with_chain))
+    }
+
+    /// The certificate and what else its file holds.
+    fn certificates(&self) -> Result<Vec<Certificate>, Failure> {
+        let chain = read_chain(&self.crt)?;
+        if chain.is_empty() {
+            return Err(Failure::start(
+                format!("{} holds no certificate", self.crt.display()),
+                "the file has to hold a certificate in PEM",
+            ));
+        }
+        Ok(chain)
+    }
+
+    /// Refuses a key whose password would have to be typed at each renewal.
+    fn refuse_questions(&self) -> Result<(), Failure> {
+        let bytes = std::fs::read(&self.key).map_err(|error| Failure::file("read", &self.key, &error))?;
+        let bytes = Zeroizing::new(bytes);
+        if self.password_file.is_none() && key_file::needs_password(&bytes) {
+            return Err(Failure::usage(
+                format!("{} is encrypted, and nobody is there to type its password", self.key.display()),
+                "give it with --password-file",
+            ));
+        }
+        Ok(())
     }
 
     fn key(&self) -> Result<PrivateKey, Failure> {
@@ -131,28 +154,46 @@ impl Own {
 }
 
 pub(super) fn renew(args: &RenewArgs) -> Result<(), Failure> {
-    let oids = target::grant_oids(&args.oid_arc)?;
-    let (identity, old, with_chain) = args.own.read()?;
-    let expired = old.not_after() < SystemClock.now();
-    let received = super::block_on(async {
-        let (authority, answer) = if args.token || expired {
-            let authority = args.target.open()?;
-            let token = renew_token(&args.target, &authority, &identity, with_chain).await?;
-            let answer = authority.client.renew_with_token(&token).await?;
-            (authority, answer)
-        } else {
-            let authority = args.target.open_as(Some(&identity))?;
-            let answer = authority.client.renew().await?;
-            (authority, answer)
-        };
-        let key = old.public_key().map_err(|error| {
-            Failure::start(format!("key of the certificate: {error}"), "get a new certificate")
-        })?;
-        check(&authority, &old, &key, &oids, &answer)
-    })??;
+    let old = args.own.certificates()?.remove(0);
     let out = args.out.as_ref().unwrap_or(&args.own.crt);
+    if args.unattended.daemon {
+        args.own.refuse_questions()?;
+        return super::block_on(args.unattended.run(out, old, async |renewals| {
+            // What was written last is what has to be renewed.
+            let crt = if renewals == 0 { &args.own.crt } else { out };
+            renew_once(args, crt, out).await.map(|received| received.certificate)
+        }))?;
+    }
+    if args.unattended.too_early(&old)? {
+        return Ok(());
+    }
+    let received = super::block_on(renew_once(args, &args.own.crt, out))??;
+    certificate::report(&received, &args.oid_arc, &[("certificate", out)], args.json)?;
+    super::block_on(args.unattended.tell())?
+}
+
+/// Renews the certificate in `crt` and writes the new one to `out`.
+async fn renew_once(args: &RenewArgs, crt: &Path, out: &Path) -> Result<Received, Failure> {
+    let oids = target::grant_oids(&args.oid_arc)?;
+    let own = Own { crt: crt.to_owned(), ..args.own.clone() };
+    let (identity, old, with_chain) = own.read()?;
+    let expired = old.not_after() < SystemClock.now();
+    let (authority, answer) = if args.token || expired {
+        let authority = args.target.open()?;
+        let token = renew_token(&args.target, &authority, &identity, with_chain).await?;
+        let answer = authority.client.renew_with_token(&token).await?;
+        (authority, answer)
+    } else {
+        let authority = args.target.open_as(Some(&identity))?;
+        let answer = authority.client.renew().await?;
+        (authority, answer)
+    };
+    let key = old.public_key().map_err(|error| {
+        Failure::start(format!("key of the certificate: {error}"), "get a new certificate")
+    })?;
+    let received = check(&authority, &old, &key, &oids, &answer)?;
     write_certificate(out, &received, with_chain)?;
-    certificate::report(&received, &args.oid_arc, &[("certificate", out)], args.json)
+    Ok(received)
 }
 
 async fn renew_token(

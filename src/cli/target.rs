@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::cli::failure::Failure;
 use crate::cli::init;
 use crate::cli::password;
+use crate::client;
 use crate::client::AnswerError;
 use crate::client::Api;
 use crate::client::Expected;
@@ -53,7 +54,15 @@ impl Target {
     /// The authority's URL, from the command line or defaults.json.
     fn url(&self) -> Result<String, Failure> {
         let url = self.ca_url.clone().or_else(|| default("ca-url"));
-        url.ok_or_else(|| Failure::usage("no authority is named", "give its URL with --ca-url"))
+        let url = url.ok_or_else(|| Failure::usage("no authority is named", "give its URL with --ca-url"))?;
+        Ok(complete_url(&url))
+    }
+
+    /// Opens a client that trusts the root with this fingerprint, once the authority has shown it.
+    pub(super) async fn open_by_fingerprint(&self, fingerprint: &Fingerprint) -> Result<Api, Failure> {
+        let url = self.url()?;
+        let root = client::fetch_root(&url, &fingerprint.0).await?;
+        Ok(Api::new(&url, &root.to_pem())?)
     }
 
     /// Opens the client. Nothing is sent yet.
@@ -81,6 +90,33 @@ impl Target {
     pub(super) fn audience(&self, route: &str) -> Result<String, Failure> {
         Ok(format!("{}{route}", self.url()?.trim_end_matches('/')))
     }
+}
+
+/// The SHA-256 of a root certificate's DER.
+#[derive(Debug, Clone)]
+pub(super) struct Fingerprint(pub(super) [u8; 32]);
+
+impl std::str::FromStr for Fingerprint {
+    type Err = String;
+
+    /// Reads 64 hexadecimal digits of any case, alone or with `:` or `-` between them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits: Vec<u8> = text.trim().bytes().filter(|byte| !b":-".contains(byte)).collect();
+        let mut bytes = [0; 32];
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err("a fingerprint is the SHA-256 of a certificate, 64 hexadecimal digits".to_owned());
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            let pair = std::str::from_utf8(pair).unwrap_or_default();
+            *byte = u8::from_str_radix(pair, 16).map_err(|error| error.to_string())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A URL whose `https://` may be missing, as the step command takes it.
+pub(super) fn complete_url(text: &str) -> String {
+    if text.contains("://") { text.to_owned() } else { format!("https://{text}") }
 }
 
 /// A member of `$STEPPATH/config/defaults.json`.
@@ -310,4 +346,28 @@ pub(super) fn grant_oids(arc: &str) -> Result<GrantOids, Failure> {
     Oid::parse(arc).ok().and_then(|arc| GrantOids::below(&arc)).ok_or_else(|| {
         Failure::usage(format!("{arc:?} is no object identifier"), "write it like 1.3.6.1.4.1.99999")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_read_as_tools_print_them() {
+        let digits = "0123456789abcdef".repeat(4);
+        let colons: Vec<&str> = (0..32).map(|i| &digits[2 * i..2 * i + 2]).collect();
+        for text in [digits.clone(), digits.to_uppercase(), format!(" {digits}\n"), colons.join(":")] {
+            assert_eq!(text.parse::<Fingerprint>().unwrap().0[..4], [0x01, 0x23, 0x45, 0x67], "{text}");
+        }
+        for bad in ["", "00", &digits[1..], &format!("{digits}0"), &digits.replace('0', "g")] {
+            assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_url_may_lack_its_scheme() {
+        assert_eq!(complete_url("ca.example:9000"), "https://ca.example:9000");
+        assert_eq!(complete_url("https://ca.example"), "https://ca.example");
+        assert_eq!(complete_url("http://ca.example"), "http://ca.example");
+    }
 }

@@ -144,6 +144,15 @@ impl Api {
         self.call("POST", "/1.0/revoke", Some(request.encode())).await
     }
 
+    /// The roots of the authority as PEM, in its order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn roots(&self) -> Result<Vec<String>, Error> {
+        Ok(self.call::<CertificatesResponse>("GET", "/1.0/roots", None).await?.crts)
+    }
+
     /// The intermediates of the authority as PEM, the issuing one first.
     ///
     /// # Errors

@@ -1,4 +1,6 @@
 //! One HTTPS request after the other, trusting the pinned root alone.
+//!
+//! The one exception is [`Connector::unverified`], for the first contact.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::client::Error;
+use crate::client::bootstrap::Unverified;
 use crate::uri::Uri;
 use crate::x509::pem;
 
@@ -68,13 +71,7 @@ impl Connector {
         root_pem: &str,
         identity: Option<Arc<dyn ResolvesClientCert>>,
     ) -> Result<Self, Error> {
-        let fault = || Error::Url(url.to_owned());
-        let uri = Uri::parse(url).map_err(|_| fault())?;
-        let host = uri.hostname().into_owned();
-        if uri.scheme() != "https" || host.is_empty() || !matches!(uri.path().as_ref(), "" | "/") {
-            return Err(fault());
-        }
-        let port = if uri.port().is_empty() { 443 } else { uri.port().parse().map_err(|_| fault())? };
+        let (host, port) = place(url)?;
         let mut roots = RootCertStore::empty();
         for block in pem::Blocks::new(root_pem.as_bytes()).filter(|block| block.label == "CERTIFICATE") {
             roots
@@ -84,8 +81,7 @@ impl Connector {
         if roots.is_empty() {
             return Err(Error::Root("no certificate in the text".to_owned()));
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Root(error.to_string()))?
             .with_root_certificates(roots);
@@ -93,6 +89,20 @@ impl Connector {
             Some(identity) => config.with_client_cert_resolver(identity),
             None => config.with_no_client_auth(),
         };
+        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), patience: PATIENCE })
+    }
+
+    /// Believes whoever answers, so that nothing secret may be sent, and nothing taken that is not checked.
+    pub(super) fn unverified(url: &str) -> Result<Self, Error> {
+        let (host, port) = place(url)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(Unverified(Arc::clone(&provider)));
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Root(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
         Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), patience: PATIENCE })
     }
 
@@ -188,6 +198,18 @@ fn tls_fault<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rus
         };
     }
     None
+}
+
+/// Host and port of an authority's URL.
+fn place(url: &str) -> Result<(String, u16), Error> {
+    let fault = || Error::Url(url.to_owned());
+    let uri = Uri::parse(url).map_err(|_| fault())?;
+    let host = uri.hostname().into_owned();
+    if uri.scheme() != "https" || host.is_empty() || !matches!(uri.path().as_ref(), "" | "/") {
+        return Err(fault());
+    }
+    let port = if uri.port().is_empty() { 443 } else { uri.port().parse().map_err(|_| fault())? };
+    Ok((host, port))
 }
 
 /// The system's reason in lower case, without its number.

@@ -36,6 +36,9 @@ pub enum Error {
         /// What TLS says.
         reason: String,
     },
+    /// The server did not show a root certificate with the fingerprint; what it did show is not repeated.
+    #[error("the authority does not show a root certificate with this fingerprint")]
+    Fingerprint,
     /// Nothing came within the time.
     #[error("{address} did not answer within {} s", waited.as_secs_f64())]
     Timeout {
@@ -79,6 +82,10 @@ impl Error {
             }
             Self::Tls { .. } => {
                 "compare the root's fingerprint with the one that the authority prints at start"
+            }
+            Self::Fingerprint => {
+                "compare the fingerprint with the one that the authority prints at start; if they are the same, \
+                 somebody stands between you and the authority"
             }
             Self::Timeout { .. } => "try again, and look into the authority's log if it happens again",
             Self::Refused { status: 401, .. } => {

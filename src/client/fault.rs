@@ -95,7 +95,7 @@ impl CaClientError {
             Self::Call(error) => match error {
                 CallError::Url(_) | CallError::Root(_) => Kind::Configuration,
                 CallError::Connection { .. } | CallError::Interrupted { .. } => Kind::Connection,
-                CallError::Tls { .. } => Kind::TlsPin,
+                CallError::Tls { .. } | CallError::Fingerprint => Kind::TlsPin,
                 CallError::Timeout { .. } => Kind::Timeout,
                 CallError::Refused { status: 401, .. } => Kind::Unauthorized,
                 CallError::Refused { status: 403, .. } => Kind::Forbidden,

@@ -5,6 +5,7 @@
 
 mod answer;
 mod api;
+mod bootstrap;
 mod ca_client;
 mod connection;
 mod csr;
@@ -19,6 +20,7 @@ pub use answer::AnswerError;
 pub use answer::Expected;
 pub use answer::Received;
 pub use api::Api;
+pub use bootstrap::fetch_root;
 pub use ca_client::CaClient;
 pub use ca_client::IssueCertRequest;
 pub use ca_client::IssuedCert;

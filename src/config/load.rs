@@ -56,13 +56,7 @@ impl Config {
             return Err(Error::KeyMismatch { key: ca.key.clone(), certificate: ca.crt.clone() });
         }
         check_issuer(issuer, &ca.crt, now)?;
-        let functions = crate::template::functions::table();
-        for provisioner in &mut ca.provisioners {
-            if let Some(options) = &mut provisioner.x509 {
-                let name = &provisioner.name;
-                options.loaded = template::load(name, options, files, &functions, &mut ca.warnings);
-            }
-        }
+        ca.load_templates(files);
         Ok(Self { roots, federated_roots, intermediates, key: Arc::new(key), ca })
     }
 
@@ -70,6 +64,35 @@ impl Config {
     #[must_use]
     pub fn issuer(&self) -> &Arc<Certificate> {
         &self.intermediates[0]
+    }
+}
+
+impl CaJson {
+    /// Reads the files as [`Config::load`] does, all but the issuing key.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is missing or broken.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_files(&mut self, files: &dyn Files, now: OffsetDateTime) -> Result<(), Error> {
+        read_certificates(files, &self.root)?;
+        read_certificates(files, &self.federated_roots)?;
+        let intermediates = read_certificates(files, std::slice::from_ref(&self.crt))?;
+        if let Some(issuer) = intermediates.first() {
+            check_issuer(issuer, &self.crt, now)?;
+        }
+        self.load_templates(files);
+        Ok(())
+    }
+
+    fn load_templates(&mut self, files: &dyn Files) {
+        let functions = crate::template::functions::table();
+        for provisioner in &mut self.provisioners {
+            if let Some(options) = &mut provisioner.x509 {
+                let name = &provisioner.name;
+                options.loaded = template::load(name, options, files, &functions, &mut self.warnings);
+            }
+        }
     }
 }
 

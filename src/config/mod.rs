@@ -7,7 +7,11 @@ mod ca_json;
 mod claims;
 mod crl;
 mod database;
+#[cfg(feature = "cli")]
+pub(crate) mod edit;
 mod files;
+#[cfg(feature = "cli")]
+mod layout;
 mod load;
 mod provisioner;
 mod reader;

@@ -69,15 +69,13 @@ impl Collection {
     }
 
     /// The provisioner that the extension of a certificate names (CONTRACT.md section 8).
+    ///
+    /// Its name alone counts, as in step-ca: a provisioner whose key was replaced renews what it issued before.
     #[must_use]
     pub fn by_certificate(&self, certificate: &Certificate) -> Option<&Arc<Provisioner>> {
         let extension = certificate.extension(&oid::STEP_PROVISIONER)?;
         let named = extension::Provisioner::parse(&extension.value).ok()?;
-        match named.kind {
-            extension::Provisioner::JWK => self.by_id(&format!("{}:{}", named.name, named.credential_id)),
-            extension::Provisioner::X5C => self.by_id(&format!("x5c/{}", named.name)),
-            _ => None,
-        }
+        self.provisioners.iter().find(|p| p.name() == named.name)
     }
 
     /// All provisioners in order.

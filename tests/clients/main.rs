@@ -14,7 +14,7 @@
 //! | `renew`, `rekey` | `renewing.rs` |
 //! | `revoke` | `revoking.rs` |
 //! | `init` | none: makes files for a CA and asks none; `tests/contract/fixtures` began with it |
-//! | `provisioner add`, `update`, `remove`, `webhook` | none: edit ca.json, or use the admin API |
+//! | `provisioner add`, `update`, `remove`, `webhook` | none: edit ca.json, or use the admin API; `editing.rs` edits with stepless |
 //! | `acme`, `policy`, `admin` | none: use the admin API, which stepless does not have |
 //! | `token --ssh`, `--sshpop-cert`, `--nebula-cert`, `--k8ssa-token-path`, `certificate --acme` and `--attestation-uri`, `--kms` | none: provisioners that stepless does not have, or hardware |
 //! | `token --rekey` | none: without `--ssh` the command makes a token to sign with |
@@ -24,6 +24,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod editing;
 mod go_client;
 mod issuing;
 mod reading;
@@ -50,6 +51,7 @@ macro_rules! scenarios {
 }
 
 scenarios!(
+    editing::edited_provisioners,
     go_client::go_client,
     reading::bootstrap,
     reading::roots,

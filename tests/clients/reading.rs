@@ -1,8 +1,12 @@
 //! What `step` reads from a CA without a token.
 
+use std::fs;
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::common::ca::Kind;
+use crate::common::tools;
 use crate::setting::Setting;
 
 pub(crate) fn bootstrap(kind: Kind) {
@@ -17,6 +21,18 @@ pub(crate) fn bootstrap(kind: Kind) {
     setting.bootstrap();
     let root = setting.read(".step/certs/root_ca.crt");
     assert_eq!(root, setting.ca.fixture.root_pem());
+    assert_eq!(setting.run("ca health", &[]).trim(), "ok");
+
+    // `stepless bootstrap` leaves the same bytes, whichever CA answers.
+    let left = || [".step/certs/root_ca.crt", ".step/config/defaults.json"].map(|name| setting.read(name));
+    let by_step = left();
+    let defaults: Value = serde_json::from_str(&by_step[1]).unwrap();
+    let of = |member: &str| defaults[member].as_str().unwrap();
+    fs::remove_dir_all(setting.file(".step")).unwrap();
+    let mut bootstrap = Command::new(env!("CARGO_BIN_EXE_stepless"));
+    bootstrap.args(["bootstrap", "--ca-url", of("ca-url"), "--fingerprint", of("fingerprint")]);
+    tools::run(bootstrap.env("STEPPATH", setting.file(".step")));
+    assert_eq!(left(), by_step);
     assert_eq!(setting.run("ca health", &[]).trim(), "ok");
 }
 

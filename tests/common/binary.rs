@@ -150,7 +150,18 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts `command` and waits for the line that says where it serves, or returns what it said instead.
-    pub(crate) fn start(mut command: Command) -> Result<Self, String> {
+    pub(crate) fn start(command: Command) -> Result<Self, String> {
+        let (mut daemon, serving) = Self::start_until(command, "Serving HTTPS on ")?;
+        let port = serving.trim_end_matches(" ...").rsplit(':').next().and_then(|port| port.parse().ok());
+        daemon.port = port.ok_or(serving)?;
+        Ok(daemon)
+    }
+
+    /// Starts `command` and waits for a line that holds `ready`; gives what follows there.
+    pub(crate) fn start_until(
+        mut command: Command,
+        ready_line: &'static str,
+    ) -> Result<(Self, String), String> {
         use std::io::BufRead as _;
         let mut child = command
             .stdin(Stdio::null())
@@ -169,7 +180,7 @@ impl Daemon {
             let (ready, log) = (ready.clone(), Arc::clone(&log));
             readers.push(std::thread::spawn(move || {
                 for line in std::io::BufReader::new(stream).lines().map_while(Result::ok) {
-                    let serving = line.strip_prefix("Serving HTTPS on ").map(str::to_owned);
+                    let serving = line.split_once(ready_line).map(|(_, rest)| rest.to_owned());
                     *log.lock().expect("no reader panicked") += &format!("{line}\n");
                     if let Some(rest) = serving {
                         // The receiver is gone once the first line was seen.
@@ -179,11 +190,9 @@ impl Daemon {
             }));
         }
         drop(ready);
-        let mut daemon = Self { child, log, readers, port: 0 };
-        let serving = readiness.recv_timeout(PATIENCE).map_err(|_| daemon.log())?;
-        let port = serving.trim_end_matches(" ...").rsplit(':').next().and_then(|port| port.parse().ok());
-        daemon.port = port.ok_or(serving)?;
-        Ok(daemon)
+        let daemon = Self { child, log, readers, port: 0 };
+        let rest = readiness.recv_timeout(PATIENCE).map_err(|_| daemon.log())?;
+        Ok((daemon, rest))
     }
 
     /// All that it has said so far.
