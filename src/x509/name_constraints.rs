@@ -72,14 +72,9 @@ pub enum Violation {
         /// The constraint.
         constraint: String,
     },
-    /// It, or a constraint of its kind, has no form that could be compared.
-    #[error("{kind} {name:?} cannot be matched against constraints")]
-    Incomparable {
-        /// `DNS name`, `IP address`, `Email address` or `URI`.
-        kind: &'static str,
-        /// The name.
-        name: String,
-    },
+    /// It, or a constraint of its kind, has no form that could be compared; the text is step-ca's.
+    #[error("{0}")]
+    Incomparable(String),
 }
 
 impl NameConstraints {
@@ -103,16 +98,18 @@ impl NameConstraints {
                 |constraint| match_domain(domain, constraint),
             ),
             San::Ip(address) => {
-                let contains = |range: &IpRange| Some(range.contains(*address));
+                let contains = |range: &IpRange| Ok(range.contains(*address));
                 self.check_name("IP address", name, |trees| &trees.ip, contains)
             }
+            San::Email(_) if self.is_empty() => Ok(()),
             San::Email(text) => {
-                let mailbox = Mailbox::parse(text);
+                let mailbox = Mailbox::parse(text)
+                    .ok_or_else(|| Violation::Incomparable(format!("cannot parse rfc822Name {text:?}")))?;
                 self.check_name(
                     "Email address",
                     name,
                     |trees| &trees.email,
-                    |constraint| match_mailbox(mailbox.as_ref()?, constraint),
+                    |constraint| match_mailbox(&mailbox, constraint),
                 )
             }
             San::Uri(text) => {
@@ -121,23 +118,22 @@ impl NameConstraints {
                     "URI",
                     name,
                     |trees| &trees.uri,
-                    |constraint| match_domain(host.as_ref()?, constraint),
+                    |constraint| match_domain(host.as_ref().map_err(Clone::clone)?, constraint),
                 )
             }
         })
     }
 
-    /// `matches` answers `None` if name and constraint cannot be compared.
+    /// `matches` says why, if name and constraint cannot be compared.
     fn check_name<C: fmt::Display>(
         &self,
         kind: &'static str,
         name: &San,
         constraints: impl Fn(&Subtrees) -> &[C],
-        matches: impl Fn(&C) -> Option<bool>,
+        matches: impl Fn(&C) -> Result<bool, String>,
     ) -> Result<(), Violation> {
-        let incomparable = || Violation::Incomparable { kind, name: name.to_string() };
         for constraint in constraints(&self.excluded) {
-            if matches(constraint).ok_or_else(incomparable)? {
+            if matches(constraint).map_err(Violation::Incomparable)? {
                 return Err(Violation::Excluded {
                     kind,
                     name: name.to_string(),
@@ -147,7 +143,7 @@ impl NameConstraints {
         }
         let permitted = constraints(&self.permitted);
         for constraint in permitted {
-            if matches(constraint).ok_or_else(incomparable)? {
+            if matches(constraint).map_err(Violation::Incomparable)? {
                 return Ok(());
             }
         }
@@ -312,38 +308,48 @@ impl fmt::Display for IpRange {
     }
 }
 
-fn match_domain(domain: &str, constraint: &str) -> Option<bool> {
+fn match_domain(domain: &str, constraint: &str) -> Result<bool, String> {
     if constraint.is_empty() {
-        return Some(true);
+        return Ok(true);
     }
-    let labels = domain_labels(domain)?;
+    let labels = |domain| {
+        domain_labels(domain).ok_or_else(|| format!("internal error: cannot parse domain {domain:?}"))
+    };
+    let found = labels(domain)?;
     let (constraint, below_only) = match constraint.strip_prefix('.') {
         Some(constraint) => (constraint, true),
         None => (constraint, false),
     };
-    let constraint = domain_labels(constraint)?;
-    if labels.len() < constraint.len() || (below_only && labels.len() == constraint.len()) {
-        return Some(false);
+    let constraint = labels(constraint)?;
+    if found.len() < constraint.len() || (below_only && found.len() == constraint.len()) {
+        return Ok(false);
     }
-    let mut pairs = constraint.iter().zip(labels);
-    Some(pairs.all(|(constraint, label)| constraint.eq_ignore_ascii_case(label)))
+    let mut pairs = constraint.iter().zip(found);
+    Ok(pairs.all(|(constraint, label)| constraint.eq_ignore_ascii_case(label)))
 }
 
-fn match_mailbox(mailbox: &Mailbox, constraint: &str) -> Option<bool> {
+fn match_mailbox(mailbox: &Mailbox, constraint: &str) -> Result<bool, String> {
     if constraint.contains('@') {
-        let constraint = Mailbox::parse(constraint)?;
-        let same_domain = mailbox.domain.eq_ignore_ascii_case(&constraint.domain);
-        return Some(mailbox.local == constraint.local && same_domain);
+        let parsed = Mailbox::parse(constraint)
+            .ok_or_else(|| format!("internal error: cannot parse constraint {constraint:?}"))?;
+        let same_domain = mailbox.domain.eq_ignore_ascii_case(&parsed.domain);
+        return Ok(mailbox.local == parsed.local && same_domain);
     }
     match_domain(&mailbox.domain, constraint)
 }
 
 /// The host of a URI if it is a domain: RFC 5280 §4.2.1.10 wants URIs without one refused.
-fn constrainable_host(uri: &str) -> Option<String> {
-    let uri = Uri::parse(uri).ok()?;
+fn constrainable_host(text: &str) -> Result<String, String> {
+    let refused = |what| format!("URI with {what} ({text:?}) cannot be matched against constraints");
+    let uri = Uri::parse(text).map_err(|_| refused("odd form"))?;
+    if uri.host().is_empty() {
+        return Err(refused("empty host"));
+    }
     let host = uri.hostname().into_owned();
-    let is_domain = !host.is_empty() && !uri.host().starts_with('[') && host.parse::<IpAddr>().is_err();
-    is_domain.then_some(host)
+    if uri.host().starts_with('[') || host.parse::<IpAddr>().is_ok() {
+        return Err(refused("IP"));
+    }
+    Ok(host)
 }
 
 #[cfg(test)]
@@ -405,10 +411,14 @@ mod tests {
         check("bob@other.example", "Email address \"bob@other.example\" is not permitted by any constraint");
         check("Bob@one.example", "Email address \"Bob@one.example\" is not permitted by any constraint");
         check("https://good.example/", "URI \"https://good.example/\" is not permitted by any constraint");
-        check("https://127.0.0.1/", "URI \"https://127.0.0.1/\" cannot be matched against constraints");
-        check("https://[::1]/", "URI \"https://[::1]/\" cannot be matched against constraints");
-        check("urn:x", "URI \"urn:x\" cannot be matched against constraints");
-        check("a..good.example", "DNS name \"a..good.example\" cannot be matched against constraints");
+        check(
+            "https://127.0.0.1/",
+            "URI with IP (\"https://127.0.0.1/\") cannot be matched against constraints",
+        );
+        check("https://[::1]/", "URI with IP (\"https://[::1]/\") cannot be matched against constraints");
+        check("urn:x", "URI with empty host (\"urn:x\") cannot be matched against constraints");
+        check("a..good.example", "internal error: cannot parse domain \"a..good.example\"");
+        check("a b@good.example", "cannot parse rfc822Name \"a b@good.example\"");
     }
 
     #[test]
