@@ -25,6 +25,8 @@ use crate::crypto::KeyKind;
 use crate::crypto::PublicKey;
 use crate::crypto::SignatureAlgorithm;
 use crate::uri::Uri;
+use crate::x509::element;
+use crate::x509::element::Element;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -437,11 +439,11 @@ fn read_subject(der: &[u8]) -> Result<Vec<(ObjectIdentifier, String)>, Error> {
             return Err(Error::Malformed(BROKEN));
         }
         for pair in elements(set.value(), BROKEN)? {
-            let mut reader = SliceReader::new(sequence(pair, BROKEN)?).map_err(broken)?;
-            let oid = ObjectIdentifier::decode(&mut reader).map_err(broken)?;
-            let value = AnyRef::decode(&mut reader).map_err(broken)?;
-            reader.finish().map_err(broken)?;
-            if let Some(text) = read_text(value)? {
+            let mut parts = element::Reader::new(sequence(pair, BROKEN)?);
+            let oid = parts.expect(element::OBJECT_IDENTIFIER).ok_or(Error::Malformed(BROKEN))?;
+            let oid = ObjectIdentifier::from_bytes(oid.content).map_err(|_| Error::Malformed(BROKEN))?;
+            let value = parts.next().filter(|_| parts.is_empty()).ok_or(Error::Malformed(BROKEN))?;
+            if let Some(text) = read_text(&value)? {
                 attributes.push((oid, text));
             }
         }
@@ -451,17 +453,17 @@ fn read_subject(der: &[u8]) -> Result<Vec<(ObjectIdentifier, String)>, Error> {
 
 /// The text of a string type, as Go reads it: T61 as Latin-1, `*` and `&` allowed in PrintableString,
 /// BMPString without surrogates. `None` for other types.
-fn read_text(value: AnyRef<'_>) -> Result<Option<String>, Error> {
-    let bytes = value.value();
-    let text = match der::Tagged::tag(&value) {
-        Tag::Utf8String => std::str::from_utf8(bytes).ok().map(str::to_owned),
-        Tag::PrintableString => {
+fn read_text(value: &Element<'_>) -> Result<Option<String>, Error> {
+    let bytes = value.content;
+    let text = match value.tag {
+        element::UTF8_STRING => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        element::PRINTABLE_STRING => {
             ascii_of(bytes, |byte| byte.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(&byte))
         }
-        Tag::NumericString => ascii_of(bytes, |byte| byte.is_ascii_digit() || byte == b' '),
-        Tag::Ia5String => ascii_of(bytes, |byte| byte.is_ascii()),
-        Tag::TeletexString => Some(bytes.iter().copied().map(char::from).collect()),
-        Tag::BmpString => bmp(bytes),
+        element::NUMERIC_STRING => ascii_of(bytes, |byte| byte.is_ascii_digit() || byte == b' '),
+        element::IA5_STRING => ascii_of(bytes, |byte| byte.is_ascii()),
+        element::T61_STRING => Some(bytes.iter().copied().map(char::from).collect()),
+        element::BMP_STRING => bmp(bytes),
         _ => return Ok(None),
     };
     text.map(Some).ok_or(Error::Malformed("a string holds characters of another type"))
@@ -612,8 +614,9 @@ mod tests {
         check(&[(30, b"\0a\0\xfc\0\0")], Some("a\u{fc}"));
         check(&[(12, b"a"), (12, b"b")], Some("b"));
         check(&[(12, b"a"), (12, b"")], None);
-        // Other types, such as OCTET STRING, are no text.
+        // Other types, such as OCTET STRING and UniversalString, are no text.
         check(&[(12, b"a"), (4, b"b")], Some("a"));
+        check(&[(12, b"a"), (28, b"\0\0\0b")], Some("a"));
     }
 
     #[test]
