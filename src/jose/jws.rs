@@ -42,7 +42,7 @@ impl UnverifiedJws {
     /// Reads a compact JWS: exactly three parts of canonical base64url.
     ///
     /// The header must be a JSON object in which no name appears twice, or `null`, which counts as
-    /// empty. `alg` and `kid` must be strings if present. `crit` may name `b64` only, and `b64` must then
+    /// empty. `alg`, `kid` and `nonce` must be strings if present. `crit` may name `b64` only, and `b64` must then
     /// be absent or true; nowhere may it be false (RFC 7797). `jwk` must be a public key and `x5c` a list
     /// of certificates; neither is used. All else in the header is passed over.
     ///
@@ -105,6 +105,8 @@ impl Header {
         let members = Object::parse(json)?;
         let algorithm = members.text("alg")?.unwrap_or_default().to_string();
         let key_id = members.text("kid")?.map(|text| text.to_string());
+        // Read for its type alone: step-ca refuses it otherwise.
+        members.text("nonce")?;
         check_critical(&members)?;
         check_embedded_key(&members)?;
         check_certificates(&members)?;
@@ -257,6 +259,8 @@ mod tests {
         check_header(r#"{"alg":null,"kid":null,"crit":null,"jwk":null,"x5c":null}"#, Ok(()));
         check_header(r#"{"alg":1}"#, Err("member \"alg\" is not a string"));
         check_header(r#"{"kid":5}"#, Err("member \"kid\" is not a string"));
+        check_header(r#"{"nonce":7}"#, Err("member \"nonce\" is not a string"));
+        check_header(r#"{"nonce":null}"#, Ok(()));
         check_header(r#"{"typ":1,"typ":1}"#, Err("duplicate member \"typ\""));
         check_header(r#"{"kid":"a","KID":"a"}"#, Ok(()));
         assert!(parse_header(b"[\"ES256\"]").is_err());
