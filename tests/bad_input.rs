@@ -430,6 +430,16 @@ fn no_signature_and_foreign_signatures() {
     other["iss"] = json!("plain");
     let forged = common::token::mint(&key, &other);
     desk.refuses_token("a foreign name", &csr, &forged, 401, "provisioner.unknown");
+    // Whether a provisioner is off learns only who means this authority.
+    for (audience, code) in [
+        ("https://localhost/1.0/renew", "provisioner.disabled"),
+        ("https://other/1.0/sign", "provisioner.unknown"),
+    ] {
+        let mut other = good_claims.clone();
+        (other["iss"], other["aud"]) = (json!("disabled"), json!(audience));
+        let token = common::token::mint(&desk.key("disabled"), &other);
+        desk.refuses_token(audience, &csr, &token, 401, code);
+    }
     // A key of the attacker's own in the header.
     let mut header: Value = json!({ "alg": "ES256", "kid": key["kid"] });
     header["jwk"] =

@@ -209,7 +209,10 @@ impl Authority {
     ) -> Result<(&Arc<Provisioner>, VerifiedToken), Error> {
         let token = UnverifiedToken::parse(ott)?;
         let provisioner = self.provisioners.find(&token.lookup()).ok_or(Error::UnknownProvisioner)?;
-        check_state(provisioner)?;
+        check_state(provisioner).map_err(|disabled| match token.is_for(&self.audiences) {
+            true => disabled,
+            false => Error::UnknownProvisioner,
+        })?;
         let started_at = (!self.config.ca.disable_issued_at_check).then_some(self.started_at);
         let token = provisioner.verify(token, purpose, &self.audiences, now, started_at)?;
         Ok((provisioner, token))

@@ -156,6 +156,14 @@ impl UnverifiedToken {
         }
     }
 
+    /// Whether an audience is this authority, for whatever use; to step-ca a token for another one names no
+    /// provisioner at all.
+    #[must_use]
+    pub fn is_for(&self, audiences: &Audiences) -> bool {
+        let audience = &self.claims.audience;
+        audiences.accept_with_fragment(Purpose::Any, audience, audience::fragment(audience).as_deref())
+    }
+
     /// The claims, for the log only: nothing has been checked yet.
     #[must_use]
     pub fn claims(&self) -> &Claims {
