@@ -172,9 +172,18 @@ fn fraction_of(digits: &str, unit: u64) -> u64 {
     u64::try_from(u128::from(value) * u128::from(unit) / scale).unwrap_or(0)
 }
 
-/// Reads an RFC 3339 instant: upper-case `T` and `Z`, a zone, seconds up to 59, a fraction after `.` or `,`.
+/// Reads an RFC 3339 instant: upper-case `T` and `Z`, a zone, seconds up to 59, a fraction after `.` or `,`; as in Go
+/// the hour may have one digit.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<OffsetDateTime> {
+    let padded;
+    let text = match (text.get(..11), text.get(11..)) {
+        (Some(date), Some(time)) if time.as_bytes().get(1) == Some(&b':') => {
+            padded = format!("{date}0{time}");
+            padded.as_str()
+        }
+        _ => text,
+    };
     let bytes = text.as_bytes();
     let number = |at: usize, length: usize| -> Option<u32> {
         let digits = bytes.get(at..at + length)?;
@@ -315,12 +324,16 @@ mod tests {
         };
         check("1970-01-01T00:00:01Z", Some(1_000_000_000));
         check("1970-01-01T01:00:01+01:00", Some(1_000_000_000));
+        check("1970-01-01T1:00:01+01:00", Some(1_000_000_000));
         check("1970-01-01T00:00:00.5Z", Some(500_000_000));
         check("1970-01-01T00:00:00,25Z", Some(250_000_000));
         check("1970-01-01T00:00:00.12345678999Z", Some(123_456_789));
         for bad in [
             "",
             "1970-01-01",
+            "1970-01-01T:00:00Z",
+            "1970-01-01T0:0:00Z",
+            "1970-01-1T00:00:00Z",
             "1970-01-01T00:00:60Z",
             "1970-01-01t00:00:00Z",
             "1970-01-01T00:00:00z",
