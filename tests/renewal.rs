@@ -101,6 +101,20 @@ fn a_token_renews_once() {
 }
 
 #[test]
+fn a_certificate_without_a_common_name_fits_any_subject() {
+    let ca = Desk::new().ca;
+    let extensions = [ca.provisioner_extension("longlived")];
+    let (der, key) = ca.issue(KeyKind::P256, &extensions, |draft| draft.subject.common_name.clear());
+    let desk = Desk { der, key, ca };
+    let header = json!({"alg": "ES256", "x5cInsecure": desk.chain()});
+    for (jti, subject) in [("a", json!("other.example")), ("b", Value::Null)] {
+        let mut claims = desk.claims(jti);
+        claims["sub"] = subject;
+        check(&desk.renew(&sign(&desk.key, &header, &claims)), 201, "");
+    }
+}
+
+#[test]
 fn claims_have_to_fit() {
     let desk = Desk::new();
     let now = desk.ca.clock.now().unix_timestamp();
