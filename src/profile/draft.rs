@@ -182,6 +182,9 @@ impl Draft {
                 return Err(Error::refused("names", format!("control characters in {} name", name.kind())));
             }
             name.to_general_name().map_err(|error| Error::encoding("names", &error))?;
+            if !form::has_readable_host(name) {
+                return Err(Error::refused("names", "the host of a URI is no domain"));
+            }
         }
         for (index, extension) in self.extensions.iter().enumerate() {
             let before = self.extensions.get(..index).unwrap_or_default();
@@ -405,7 +408,10 @@ mod tests {
 
     #[test]
     fn refuses_what_names_nobody_or_cannot_be_written() {
-        check(&leaf(&["a b.example", "*.*.x", "urn:x"]), "");
+        check(&leaf(&["a b.example", "*.*.x", "urn:x", "https://a.example:80/\u{fc}", "https://[::1]/"]), "");
+        for name in ["https://b\u{fc}cher.example/", "https://a..example/", "https://a.example./"] {
+            check(&leaf(&[name]), "names: the host of a URI is no domain");
+        }
         check(&Draft::default(), "document: neither subject nor names");
         check(&leaf(&["a\u{0}.example"]), "names: control characters in dns name");
         check(

@@ -5,6 +5,7 @@
 
 use crate::uri::Uri;
 use crate::x509::mailbox::Mailbox;
+use crate::x509::mailbox::domain_labels;
 use crate::x509::san::San;
 
 /// Why a name has not the form of its kind.
@@ -48,6 +49,15 @@ pub(super) fn check_uri(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("{text:?} is not an absolute URI"))
+    }
+}
+
+/// Whether Go reads the certificate that has this name: a host in a URI, its port included, may be anything of visible
+/// ASCII without empty labels. step-ca reads what it is about to issue, and then answers 500.
+pub(super) fn has_readable_host(name: &San) -> bool {
+    match name {
+        San::Uri(text) => Uri::parse(text).is_ok_and(|uri| domain_labels(&uri.host()).is_some()),
+        _ => true,
     }
 }
 
