@@ -14,6 +14,7 @@ mod compare;
 mod divergences;
 mod fresh;
 mod own_templates;
+mod property;
 mod recorded;
 
 use std::collections::BTreeMap;
