@@ -4,6 +4,7 @@
 //! all (CONTRACT.md D12, D17, D18) is checked where it is encoded.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::authority::error::Error;
 use crate::policy::NamePolicy;
@@ -22,13 +23,15 @@ impl Approved {
     }
 }
 
-/// Judges a draft: the issuer's name constraints, then the policy.
+/// Judges a draft: the name constraints of every CA above it, then the policy.
 pub(super) fn approve(
     draft: Draft,
-    issuer: &Certificate,
+    chain: &[Arc<Certificate>],
     policy: Option<&NamePolicy>,
 ) -> Result<Approved, Error> {
-    issuer.name_constraints().check(&draft.names)?;
+    for issuer in chain {
+        issuer.name_constraints().check(&draft.names)?;
+    }
     if let Some(policy) = policy {
         check_policy(&draft, policy)?;
     }

@@ -70,6 +70,8 @@ pub struct Authority {
     intermediates_pem: Vec<String>,
     /// Whom certificates of TLS clients have to lead to: roots and intermediates.
     pub(super) client_anchors: Vec<Arc<Certificate>>,
+    /// Whose name constraints count: the issuer, the rest of its chain, and the roots above that.
+    pub(super) issuing_chain: Vec<Arc<Certificate>>,
     started_at: OffsetDateTime,
     pub(super) options: Options,
 }
@@ -96,6 +98,7 @@ impl Authority {
             algorithm: config.issuer().issuing_algorithm(config.key.kind()),
             intermediates_pem: config.intermediates.iter().map(|c| c.to_pem()).collect(),
             client_anchors: config.roots.iter().chain(&config.intermediates).cloned().collect(),
+            issuing_chain: issuing_chain(&config),
             started_at: options.clock.now(),
             options,
             config,
@@ -237,7 +240,7 @@ impl Authority {
         );
         let window = token.certificate().map(|c| (c.not_before(), c.not_after()));
         let validity = validity::settle(now, wishes, provisioner.claims(), self.config.ca.backdate, window)?;
-        let approved = approval::approve(draft, self.config.issuer(), self.config.ca.policy.as_ref())?;
+        let approved = approval::approve(draft, &self.issuing_chain, self.config.ca.policy.as_ref())?;
         let serial = match &approved.draft().serial_number {
             Some(serial) => serial.clone(),
             None => SerialNumber::random(&*self.options.entropy)?,
@@ -358,6 +361,18 @@ impl Authority {
             tls_options: Some(self.config.ca.tls.clone()),
         }
     }
+}
+
+/// The intermediates, and the roots of the last one's issuer by name and key identifier.
+fn issuing_chain(config: &Config) -> Vec<Arc<Certificate>> {
+    let mut chain = config.intermediates.clone();
+    if let Some(last) = config.intermediates.last() {
+        let above = config.roots.iter().filter(|root| {
+            root.subject_der() == last.issuer_der() && root.subject_key_id() == last.authority_key_id()
+        });
+        chain.extend(above.cloned());
+    }
+    chain
 }
 
 /// A CRL is signed with the issuing key: its certificate has to allow that (RFC 5280 §4.2.1.3).

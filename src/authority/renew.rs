@@ -198,7 +198,7 @@ impl Authority {
         let (Some(not_before), Some(not_after)) = (not_before, not_after) else {
             return Err(ValidityError::OutOfRange.into());
         };
-        let approved = approval::approve(copy(old, rekey), self.config.issuer(), None)?;
+        let approved = approval::approve(copy(old, rekey), &self.issuing_chain, None)?;
         let serial = SerialNumber::random(&*self.options.entropy)?;
         let validity = Validity { not_before, not_after };
         let der = self.sign_draft(approved.draft(), &serial, validity, public_key, &[])?;

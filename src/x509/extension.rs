@@ -85,6 +85,19 @@ impl KeyUsage {
     /// decipherOnly, bit 8.
     pub const DECIPHER_ONLY: Self = Self::bit(8);
 
+    /// Each usage, from bit 0.
+    pub const ALL: [Self; 9] = [
+        Self::DIGITAL_SIGNATURE,
+        Self::CONTENT_COMMITMENT,
+        Self::KEY_ENCIPHERMENT,
+        Self::DATA_ENCIPHERMENT,
+        Self::KEY_AGREEMENT,
+        Self::KEY_CERT_SIGN,
+        Self::CRL_SIGN,
+        Self::ENCIPHER_ONLY,
+        Self::DECIPHER_ONLY,
+    ];
+
     /// Bit 0 is the first bit of the BIT STRING, so the highest one here.
     const fn bit(number: u8) -> Self {
         Self(0x8000 >> number)

@@ -137,7 +137,7 @@ fn attribute(oid: &Oid, value: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// A PrintableString if every character may stand in one, else a UTF8String (CONTRACT.md section 6).
-fn directory_string(text: &str) -> Vec<u8> {
+pub(crate) fn directory_string(text: &str) -> Vec<u8> {
     let tag = if text.bytes().all(is_printable) { element::PRINTABLE_STRING } else { element::UTF8_STRING };
     encode::element(tag, text.as_bytes())
 }

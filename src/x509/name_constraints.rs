@@ -28,6 +28,9 @@ pub struct NameConstraints {
     pub permitted: Subtrees,
     /// No name may match one of these.
     pub excluded: Subtrees,
+    /// Whether there are constraints of other kinds of name, such as directory names. They are neither checked nor
+    /// written: a verifier that meets them in a critical extension has to refuse.
+    pub others: bool,
 }
 
 /// Constraints by kind of name, each in the form of its kind.
@@ -172,20 +175,21 @@ impl NameConstraints {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if it has another form, a minimum or maximum, or a kind of name that [`San`] does not know:
-    /// a constraint that cannot be kept must not be overlooked.
+    /// [`Error::Malformed`] if it has another form, or a minimum or maximum.
     pub fn parse(value: &[u8]) -> Result<Self, Error> {
         Self::read(value).ok_or(Error::Malformed("name constraints"))
     }
 
     fn read(value: &[u8]) -> Option<Self> {
         let mut members = Reader::new(value).only(element::SEQUENCE)?;
+        let mut others = false;
         let mut trees = |number| {
             let element = members.optional(element::context_constructed(number));
-            element.map_or(Some(Subtrees::default()), |element| Subtrees::read(element.members()))
+            element
+                .map_or(Some(Subtrees::default()), |element| Subtrees::read(element.members(), &mut others))
         };
         let (permitted, excluded) = (trees(0)?, trees(1)?);
-        members.is_empty().then_some(Self { permitted, excluded })
+        members.is_empty().then_some(Self { permitted, excluded, others })
     }
 }
 
@@ -220,7 +224,8 @@ impl Subtrees {
         Ok(bases.into_iter().flat_map(|base| encode::sequence(&[base])).collect())
     }
 
-    fn read(mut subtrees: Reader<'_>) -> Option<Self> {
+    /// Sets `others` where it meets a kind of name that has no place here.
+    fn read(mut subtrees: Reader<'_>, others: &mut bool) -> Option<Self> {
         let mut found = Self::default();
         while !subtrees.is_empty() {
             let mut subtree = subtrees.expect(element::SEQUENCE)?.members();
@@ -230,7 +235,7 @@ impl Subtrees {
                 0x82 => found.dns.push(san::ascii(content)?),
                 0x86 => found.uri.push(san::ascii(content)?),
                 0x87 => found.ip.push(IpRange::from_octets(content)?),
-                _ => return None,
+                _ => *others = true,
             }
             if !subtree.is_empty() {
                 return None;
@@ -374,6 +379,7 @@ mod tests {
                 ip: vec![IpRange::parse("127.9.0.0/16").unwrap()],
                 ..Subtrees::default()
             },
+            others: false,
         }
     }
 
@@ -450,11 +456,19 @@ mod tests {
     }
 
     #[test]
+    fn constraints_of_other_kinds_are_noticed() {
+        let directory = NameConstraints::parse(b"\x30\x08\xa0\x06\x30\x04\xa4\x02\x30\x00").unwrap();
+        assert_eq!(directory, NameConstraints { others: true, ..NameConstraints::default() });
+        let both = b"\x30\x0d\xa1\x0b\x30\x04\xa4\x02\x30\x00\x30\x03\x82\x01a";
+        let both = NameConstraints::parse(both).unwrap();
+        assert_eq!((both.others, both.excluded.dns.as_slice()), (true, &["a".to_owned()][..]));
+    }
+
+    #[test]
     fn refuses_constraints_that_cannot_be_kept() {
         for value in [
             &b"\x30\x0c\xa0\x0a\x30\x08\x87\x06\x01\x02\x03\x04\xff\xff"[..],
             b"\x30\x0e\xa0\x0c\x30\x0a\x87\x08\x01\x02\x03\x04\xff\x00\xff\x00",
-            b"\x30\x08\xa0\x06\x30\x04\xa4\x02\x30\x00",
             b"\x30\x0a\xa0\x08\x30\x06\x82\x01a\x80\x01\x01",
             b"\x30\x02\x05\x00",
             b"",

@@ -60,7 +60,7 @@ pub enum Error {
 /// What a path has to meet.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// Whom to trust. They are judged like other issuers, but for critical extensions.
+    /// Whom to trust. They are judged like other issuers.
     pub anchors: &'a [Arc<Certificate>],
     /// The time at which all certificates have to be valid.
     pub at: OffsetDateTime,
@@ -78,6 +78,10 @@ impl Rules<'_> {
         self.check_validity(end_entity)?;
         check_critical_extensions(end_entity)?;
         self.check_usage(end_entity)?;
+        // One that is trusted itself needs nobody above it, be it a CA or not.
+        if self.anchors.iter().any(|anchor| anchor.der() == end_entity.der()) {
+            return Ok(());
+        }
         let mut search =
             Search { rules: self, others, path: vec![end_entity], signatures_left: MAX_SIGNATURES };
         search.climb()
@@ -115,6 +119,9 @@ impl<'a> Search<'a> {
         let Some(&subject) = self.path.last() else { return Err(Error::UnknownAuthority) };
         let mut failure = Error::UnknownAuthority;
         for anchor in self.rules.anchors.iter().filter(|anchor| issued(anchor, subject)) {
+            if self.is_on_path(anchor) {
+                continue;
+            }
             match self.check_issuer(anchor, true) {
                 Ok(()) => return Ok(()),
                 Err(error @ Error::TooMuchWork) => return Err(error),
@@ -122,7 +129,7 @@ impl<'a> Search<'a> {
             }
         }
         for candidate in self.others.iter().filter(|candidate| issued(candidate, subject)) {
-            if self.path.iter().any(|known| known.der() == candidate.der()) {
+            if self.is_on_path(candidate) {
                 continue;
             }
             if self.path.len() >= MAX_PATH {
@@ -143,12 +150,23 @@ impl<'a> Search<'a> {
         Err(failure)
     }
 
+    /// Whether the path holds a certificate of the same name, key and alternative names: a path that meets somebody
+    /// twice leads nowhere.
+    fn is_on_path(&self, candidate: &Certificate) -> bool {
+        let names = |certificate: &Certificate| {
+            certificate.extension(&oid::SUBJECT_ALT_NAME).map(|extension| extension.value.clone())
+        };
+        self.path.iter().any(|known| {
+            known.subject_der() == candidate.subject_der()
+                && known.spki_der() == candidate.spki_der()
+                && names(known) == names(candidate)
+        })
+    }
+
     /// Whether `issuer` may stand above the path, and did sign its last certificate.
     fn check_issuer(&mut self, issuer: &Certificate, is_anchor: bool) -> Result<(), Error> {
         self.rules.check_validity(issuer)?;
-        if !is_anchor {
-            check_critical_extensions(issuer)?;
-        }
+        check_critical_extensions(issuer)?;
         // A certificate of version 1 says nothing about what it is; only as an anchor it may be an issuer.
         let may_issue = issuer.is_ca() || (is_anchor && issuer.extensions().is_empty());
         if !may_issue {
@@ -182,6 +200,7 @@ fn check_critical_extensions(certificate: &Certificate) -> Result<(), Error> {
     let known = |extension: &&Extension| match &extension.oid {
         // One without a name of a known kind tells nothing that could be understood.
         oid if *oid == oid::SUBJECT_ALT_NAME => !certificate.subject_alt_names().names.is_empty(),
+        oid if *oid == oid::NAME_CONSTRAINTS => !certificate.name_constraints().others,
         oid => UNDERSTOOD.contains(oid),
     };
     match certificate.extensions().iter().filter(|extension| extension.critical).find(|e| !known(e)) {
@@ -319,6 +338,7 @@ mod tests {
         let leaf = issue("leaf", Some(&no_ca), &end_entity());
         check(&[&root], &[&no_ca], &leaf, Err(Error::NotAnIssuer));
         check(&[&no_ca], &[], &leaf, Err(Error::NotAnIssuer));
+        check(&[&no_ca], &[], &no_ca, Ok(()));
         let version_1 = issue("root", None, &[]);
         let leaf = issue("leaf", Some(&version_1), &end_entity());
         check(&[&version_1], &[], &leaf, Ok(()));
@@ -367,11 +387,21 @@ mod tests {
         let other_name = [0xa0, 8, 6, 2, 0x2a, 3, 0xa0, 2, 5, 0].to_vec();
         let unknown_names = issue("leaf", Some(&root), &[extension::subject_alt_name(&[other_name], true)]);
         check(&[&root], &[], &unknown_names, Err(Error::CriticalExtension(oid::SUBJECT_ALT_NAME)));
-        // An anchor is trusted for other reasons.
         let mut extensions = ca(None);
-        extensions.push(Extension::new(private, true, vec![5, 0]));
+        extensions.push(Extension::new(private.clone(), true, vec![5, 0]));
         let root = issue("root", None, &extensions);
-        check(&[&root], &[], &issue("leaf", Some(&root), &end_entity()), Ok(()));
+        let leaf = issue("leaf", Some(&root), &end_entity());
+        check(&[&root], &[], &leaf, Err(Error::CriticalExtension(private)));
+        // Constraints that are not processed.
+        for critical in [true, false] {
+            let mut extensions = ca(None);
+            let value = b"\x30\x08\xa0\x06\x30\x04\xa4\x02\x30\x00".to_vec();
+            extensions.push(Extension::new(oid::NAME_CONSTRAINTS, critical, value));
+            let root = issue("root", None, &extensions);
+            let expected =
+                if critical { Err(Error::CriticalExtension(oid::NAME_CONSTRAINTS)) } else { Ok(()) };
+            check(&[&root], &[], &issue("leaf", Some(&root), &end_entity()), expected);
+        }
     }
 
     #[test]

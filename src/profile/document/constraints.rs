@@ -36,6 +36,7 @@ pub(super) fn names(member: &Member<'_>, is_ca: bool) -> Result<Option<(NameCons
     let constraints = NameConstraints {
         permitted: subtrees(&object, "permitted")?,
         excluded: subtrees(&object, "excluded")?,
+        others: false,
     };
     if constraints.is_empty() {
         return if critical { Err(member.malformed("no names to constrain")) } else { Ok(None) };
