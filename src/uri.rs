@@ -217,6 +217,14 @@ impl Uri {
         Self { host: split_host_port(&self.host).0.to_vec(), ..self.clone() }
     }
 
+    /// The same URI with this fragment, not encoded yet.
+    #[must_use]
+    pub fn with_fragment(&self, fragment: &str) -> Self {
+        let decoded = fragment.as_bytes().to_vec();
+        let written = percent::encode(&decoded, Part::Fragment);
+        Self { fragment: Component { decoded, written }, ..self.clone() }
+    }
+
     /// The same URI without fragment.
     #[must_use]
     pub fn without_fragment(&self) -> Self {

@@ -12,13 +12,12 @@ use common::local::Answer;
 use common::local::Local;
 use common::local::NAME;
 use common::local::block_on;
+use common::token::sign;
 use serde_json::Value;
 use serde_json::json;
 use stepless::clock::Clock as _;
 use stepless::crypto::KeyKind;
 use stepless::crypto::PrivateKey;
-use stepless::jose::PrivateJwk;
-use stepless::jose::base64url;
 use stepless::profile::SubjectKeyId;
 use stepless::store::CertificateRecord;
 use stepless::store::Commit;
@@ -66,14 +65,6 @@ impl Desk {
         let authorization = format!("Bearer {token}");
         self.ca.post("/1.0/renew", &[("Authorization", &authorization)], &Value::Null, None)
     }
-}
-
-fn sign(key: &PrivateKey, header: &Value, claims: &Value) -> String {
-    let key = PrivateKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
-    let key = PrivateJwk::of(key);
-    let input = [header, claims].map(|part| base64url::encode(part.to_string().as_bytes())).join(".");
-    let signature = key.sign(key.algorithm(), input.as_bytes()).unwrap();
-    format!("{input}.{}", base64url::encode(&signature))
 }
 
 #[track_caller]

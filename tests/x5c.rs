@@ -13,6 +13,7 @@ use common::local::Answer;
 use common::local::Local;
 use common::local::NAME;
 use common::local::block_on;
+use common::token::sign;
 use serde_json::Value;
 use serde_json::json;
 use stepless::authority::Authority;
@@ -20,8 +21,6 @@ use stepless::clock::Clock as _;
 use stepless::config::Config;
 use stepless::crypto::KeyKind;
 use stepless::crypto::PrivateKey;
-use stepless::jose::PrivateJwk;
-use stepless::jose::base64url;
 use stepless::store::Store as _;
 use stepless::x509::certificate::Certificate;
 use stepless::x509::extension;
@@ -80,13 +79,6 @@ impl Desk {
         }
         self.ca.post("/1.0/sign", &[], &body, None)
     }
-}
-
-fn sign(key: &PrivateKey, header: &Value, claims: &Value) -> String {
-    let key = PrivateJwk::of(PrivateKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap());
-    let input = [header, claims].map(|part| base64url::encode(part.to_string().as_bytes())).join(".");
-    let signature = key.sign(key.algorithm(), input.as_bytes()).unwrap();
-    format!("{input}.{}", base64url::encode(&signature))
 }
 
 #[track_caller]

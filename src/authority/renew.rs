@@ -156,7 +156,10 @@ impl Authority {
         let record = self.options.store.certificate(certificate.serial_number()).await?;
         // Another issuer may have used the same number.
         let record = record.filter(|record| record.der == certificate.der());
-        let recorded = record.and_then(|record| self.provisioners.by_id(&record.provisioner_id));
+        let recorded = record.and_then(|record| {
+            let by_id = self.provisioners.by_id(&record.provisioner_id);
+            by_id.or_else(|| self.provisioners.by_name(&record.provisioner))
+        });
         Ok(recorded.or_else(|| self.provisioners.by_certificate(certificate)))
     }
 

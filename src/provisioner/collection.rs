@@ -68,14 +68,18 @@ impl Collection {
         self.provisioners.iter().find(|p| p.id() == id)
     }
 
-    /// The provisioner that the extension of a certificate names (CONTRACT.md section 8).
-    ///
-    /// Its name alone counts, as in step-ca: a provisioner whose key was replaced renews what it issued before.
+    /// The provisioner with this name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Provisioner>> {
+        self.provisioners.iter().find(|p| p.name() == name)
+    }
+
+    /// The provisioner that the extension of a certificate names (CONTRACT.md section 8). Type and key do not count:
+    /// a provisioner may have got another key since.
     #[must_use]
     pub fn by_certificate(&self, certificate: &Certificate) -> Option<&Arc<Provisioner>> {
         let extension = certificate.extension(&oid::STEP_PROVISIONER)?;
-        let named = extension::Provisioner::parse(&extension.value).ok()?;
-        self.provisioners.iter().find(|p| p.name() == named.name)
+        self.by_name(&extension::Provisioner::parse(&extension.value).ok()?.name)
     }
 
     /// All provisioners in order.

@@ -32,7 +32,7 @@ pub enum Error {
     CommonName {
         /// The last common name of the request.
         got: String,
-        /// Subject and names of the token, as Go prints a list.
+        /// Subject and names of the token, as Go prints a list; for type X5C the subject.
         want: String,
     },
     /// The key is too weak.
@@ -64,6 +64,11 @@ pub(super) fn check(token: &VerifiedToken, csr: &Csr, require_binding: bool) -> 
 fn check_common_name(token: &VerifiedToken, csr: &Csr) -> Result<(), Error> {
     let Some(common_name) = csr.common_name().filter(|name| !name.is_empty()) else { return Ok(()) };
     let claims = token.claims();
+    // A token that a certificate signed has no say but for its subject.
+    if token.certificate().is_some() {
+        let (got, want) = (common_name.to_owned(), token.subject().to_owned());
+        return if got == want { Ok(()) } else { Err(Error::CommonName { got, want }) };
+    }
     let allowed: Vec<&str> = match &claims.sans {
         Some(sans) => std::iter::once(token.subject()).chain(sans.iter().map(String::as_str)).collect(),
         None => vec![token.subject(), token.subject()],

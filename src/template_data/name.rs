@@ -6,6 +6,7 @@ use crate::template::Value;
 use crate::template::value::ListKind;
 use crate::template_data::list_or_nil;
 use crate::template_data::strings_or_nil;
+use crate::x509::name as x509_name;
 
 pub(super) const MULTI_STRING: ListKind = ListKind { name: "x509util.MultiString", element: "string" };
 
@@ -80,6 +81,7 @@ impl Attributes {
 
     /// As the structure of Go's standard library; its list of all attributes is left out.
     pub(super) fn into_pkix_name(self) -> Value {
+        let text = self.pkix_text();
         let multi =
             |name, values: &[String]| Field::new(name, name, strings_or_nil(ListKind::STRING, values));
         Object::structure("pkix.Name")
@@ -92,12 +94,64 @@ impl Attributes {
             .field(multi("PostalCode", &self.postal_code))
             .field(Field::new("SerialNumber", "SerialNumber", self.serial_number.into()))
             .field(Field::new("CommonName", "CommonName", self.common_name.into()))
+            .with_text(text)
             .into_value()
+    }
+
+    /// The name in the form of RFC 4514, as Go writes it: attributes in an order of its own, those it has no word for
+    /// last, in hexadecimal.
+    fn pkix_text(&self) -> String {
+        let one = |text: &'_ String| if text.is_empty() { Vec::new() } else { vec![text.clone()] };
+        let known = [
+            ("SERIALNUMBER", &one(&self.serial_number)),
+            ("CN", &one(&self.common_name)),
+            ("POSTALCODE", &self.postal_code),
+            ("STREET", &self.street_address),
+            ("ST", &self.province),
+            ("L", &self.locality),
+            ("OU", &self.organizational_unit),
+            ("O", &self.organization),
+            ("C", &self.country),
+        ];
+        let mut parts: Vec<String> = Vec::new();
+        for (word, values) in known {
+            let values: Vec<String> =
+                values.iter().map(|value| format!("{word}={}", escaped(value))).collect();
+            parts.extend((!values.is_empty()).then(|| values.join("+")));
+        }
+        for (oid, value) in self.extra.iter().rev() {
+            let der: String = x509_name::directory_string(value).iter().map(|b| format!("{b:02x}")).collect();
+            parts.push(format!("{oid}=#{der}"));
+        }
+        parts.join(",")
     }
 }
 
 const DISTINGUISHED_NAMES: ListKind =
     ListKind { name: "[]x509util.DistinguishedName", element: "x509util.DistinguishedName" };
+
+/// A value with Go's escapes (RFC 4514 §2.4).
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for (index, c) in text.char_indices() {
+        let at_end = index + c.len_utf8() == text.len();
+        if matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';')
+            || (c == ' ' && (index == 0 || at_end))
+            || (c == '#' && index == 0)
+        {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// An object identifier of Go's standard library: prints as its dotted text, and is a list of numbers in JSON.
+pub(super) fn standard_object_identifier(dotted: &str) -> Value {
+    let arcs = dotted.split('.').filter_map(|arc| arc.parse().ok()).map(Value::int).collect();
+    let arcs = Value::List(crate::template::List::new(ListKind::INT, arcs));
+    Object::named("asn1.ObjectIdentifier", "slice", arcs).with_text(dotted).into_value()
+}
 
 /// An object identifier: a list of numbers whose JSON is its dotted text.
 pub(super) fn object_identifier(type_name: &'static str, dotted: &str) -> Value {

@@ -203,6 +203,11 @@ fn key_usage(bits: u16) -> Value {
         .into_value()
 }
 
+/// Go's number of an extended key usage that it knows.
+pub(super) fn extended_key_usage_number(oid: &str) -> Option<i64> {
+    EXTENDED_KEY_USAGES.iter().zip(0..).find(|((known, _), _)| *known == oid).map(|(_, number)| number)
+}
+
 /// The usages Go has a number for, and the others by object identifier.
 fn extended_key_usages(csr: &Csr) -> (Value, Value) {
     let (mut numbers, mut names, mut others) = (Vec::new(), Vec::new(), Vec::new());

@@ -83,9 +83,14 @@ impl Audiences {
             Purpose::Revoke => &self.revoke,
             Purpose::Any => &self.any,
         };
+        // step-ca puts the fragment behind its own URLs and compares them as written, escapes included. The legacy
+        // audience is no URL and takes none.
+        let written = fragment.map(Audience::written);
         claimed.iter().any(|text| {
             let claimed = Audience::new(text);
-            claimed.fragment() == fragment && accepted.iter().any(|ours| ours.same_service(&claimed))
+            claimed.written_fragment() == written.as_deref()
+                && (fragment.is_none() || text.split('#').next() != Some(LEGACY))
+                && accepted.iter().any(|ours| ours.same_service(&claimed))
         })
     }
 }
@@ -102,6 +107,8 @@ enum Audience {
     Url {
         service: String,
         fragment: Option<String>,
+        /// The fragment with its escapes.
+        written: Option<String>,
     },
     /// What is no URL is compared as text.
     Text(String),
@@ -111,7 +118,22 @@ impl Audience {
     fn new(text: &str) -> Self {
         let Ok(uri) = Uri::parse(text) else { return Self::Text(text.to_owned()) };
         let fragment = Some(uri.fragment().into_owned()).filter(|f| !f.is_empty());
-        Self::Url { service: uri.without_fragment().without_port().to_string(), fragment }
+        let whole = uri.to_string();
+        let written = whole.split_once('#').map(|(_, written)| written.to_owned());
+        Self::Url { service: uri.without_fragment().without_port().to_string(), fragment, written }
+    }
+
+    /// A fragment as a URL has it.
+    fn written(fragment: &str) -> String {
+        let uri = Uri::default().with_fragment(fragment).to_string();
+        uri.trim_start_matches('#').to_owned()
+    }
+
+    fn written_fragment(&self) -> Option<&str> {
+        match self {
+            Self::Url { written, .. } => written.as_deref(),
+            Self::Text(_) => None,
+        }
     }
 
     fn fragment(&self) -> Option<&str> {

@@ -32,6 +32,7 @@ use super::fixture::Fixture;
 use super::https::Client;
 use super::https::Request;
 use super::panics;
+use super::served::Identity;
 use super::tools;
 
 /// How long a CA may take to answer.
@@ -129,8 +130,18 @@ impl Ca {
     ///
     /// The issuing certificates are anchors of their own because ring verifies no P-521 signature.
     pub(crate) fn client(&self) -> Client {
-        let roots = self.fixture.root_pem() + &self.fixture.read("certs/intermediate_ca.crt");
-        Client::new(self.address, &roots)
+        Client::new(self.address, &self.anchors())
+    }
+
+    /// The same with a certificate of its own.
+    pub(crate) fn client_with(&self, identity: &Identity) -> Client {
+        let certificate = Some(Arc::new(identity.clone()) as _);
+        let provider = rustls::crypto::ring::default_provider();
+        Client::with_certificate(self.address, &self.anchors(), provider, rustls::ALL_VERSIONS, certificate)
+    }
+
+    fn anchors(&self) -> String {
+        self.fixture.root_pem() + &self.fixture.read("certs/intermediate_ca.crt")
     }
 
     /// A client that trusts the root alone.

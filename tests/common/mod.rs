@@ -14,6 +14,7 @@ pub(crate) mod binary;
 pub(crate) mod ca;
 pub(crate) mod certificate;
 pub(crate) mod csr;
+pub(crate) mod entity;
 pub(crate) mod fixture;
 pub(crate) mod https;
 pub(crate) mod local;

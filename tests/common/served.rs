@@ -86,6 +86,14 @@ impl Served {
 #[derive(Debug, Clone)]
 pub(crate) struct Identity(pub(crate) Arc<CertifiedKey>);
 
+impl Identity {
+    /// A chain, end entity first, and its key.
+    pub(crate) fn new(chain: &[&[u8]], key: &Arc<PrivateKey>) -> Self {
+        let chain = chain.iter().map(|der| der.to_vec().into()).collect();
+        Self(Arc::new(CertifiedKey::new(chain, Arc::new(TestKey(Arc::clone(key))))))
+    }
+}
+
 impl ResolvesClientCert for Identity {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0))

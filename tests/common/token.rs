@@ -8,6 +8,10 @@ use jsonwebtoken::Header;
 use p256::pkcs8::EncodePrivateKey as _;
 use serde_json::Value;
 use serde_json::json;
+use stepless::crypto::PrivateKey;
+use stepless::jose::JwsAlgorithm;
+use stepless::jose::PrivateJwk;
+use stepless::jose::base64url;
 
 /// The present time in whole seconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "the servers tested have no other clock")]
@@ -59,4 +63,16 @@ pub(crate) fn mint(key: &Value, claims: &Value) -> String {
     let mut header = Header::new(algorithm);
     header.kid = key["kid"].as_str().map(str::to_owned);
     jsonwebtoken::encode(&header, claims, &signing_key).expect("a token can be signed")
+}
+
+/// Signs `claims` under exactly this header, by its algorithm if the key has that, else by the key's own.
+pub(crate) fn sign(key: &PrivateKey, header: &Value, claims: &Value) -> String {
+    let key = PrivateKey::from_pkcs8_der(&key.to_pkcs8_der().expect("a key has a DER form"));
+    let key = PrivateJwk::of(key.expect("it was written just now"));
+    let input = [header, claims].map(|part| base64url::encode(part.to_string().as_bytes())).join(".");
+    let named = header["alg"].as_str().and_then(JwsAlgorithm::from_name);
+    let signature = named.and_then(|algorithm| key.sign(algorithm, input.as_bytes()).ok());
+    let signature =
+        signature.unwrap_or_else(|| key.sign(key.algorithm(), input.as_bytes()).expect("a key signs"));
+    format!("{input}.{}", base64url::encode(&signature))
 }

@@ -121,15 +121,8 @@ mod tests {
                 body: body.as_bytes().to_vec(),
             })
         };
-        let case = Case {
-            name: "area/case".into(),
-            fixture: "mosaic".into(),
-            request: Request::get("/"),
-            headers: vec![],
-            ignore: ignore.iter().map(|pointer| (*pointer).to_owned()).collect(),
-            recorded: None,
-            stricter: None,
-        };
+        let ignore = ignore.iter().map(|pointer| (*pointer).to_owned()).collect();
+        let case = Case { headers: vec![], ignore, ..Case::new("area/case", "mosaic", Request::get("/")) };
         let lines = differences(&answer(left), &answer(right), &case);
         assert_eq!(lines.join("\n"), expected);
     }

@@ -144,21 +144,14 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn case(name: &str, fixture: &str, request: Request, stricter: Option<(&str, u16)>) -> Case {
-    Case {
-        name: format!("fresh/{name}"),
-        fixture: fixture.to_owned(),
-        request,
-        headers: vec!["content-type".to_owned()],
-        ignore: Vec::new(),
-        recorded: None,
-        stricter: stricter.map(|(rule, status)| Stricter { rule: rule.to_owned(), status, body: None }),
-    }
+    let stricter = stricter.map(|(rule, status)| Stricter { rule: rule.to_owned(), status, body: None });
+    Case { stricter, ..Case::new(&format!("fresh/{name}"), fixture, request) }
 }
 
 /// The claims with members replaced, or left out where the replacement is `null`.
 fn changed(mut claims: Value, changes: &Value) -> Value {
     let members = claims.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
+    for (name, value) in changes.as_object().into_iter().flatten() {
         if value.is_null() {
             members.remove(name);
         } else {

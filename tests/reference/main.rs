@@ -10,12 +10,14 @@
 mod common;
 
 mod cases;
+mod client;
 mod compare;
 mod divergences;
 mod fresh;
 mod own_templates;
 mod property;
 mod recorded;
+mod x5c;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -106,17 +108,19 @@ fn step_ca_serves_what_init_made() {
 /// Puts every case to a step-ca and to a CA of the given kind.
 fn observe(kind: Kind) -> Vec<Observation> {
     let mut by_fixture: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for case in recorded::cases().into_iter().chain(fresh::cases()) {
+    for case in recorded::cases().into_iter().chain(fresh::cases()).chain(x5c::cases()).chain(client::cases())
+    {
         by_fixture.entry(case.fixture.clone()).or_default().push(case);
     }
     let mut observations = Vec::new();
     for (fixture, cases) in by_fixture {
-        let reference = Ca::start(Kind::StepCa, &fixture);
-        let candidate = Ca::start(kind, &fixture);
-        let (reference, candidate) = (reference.client(), candidate.client());
+        let start = |kind| {
+            Ca::try_start(kind, cases::fixture(&fixture))
+                .unwrap_or_else(|said| panic!("{kind:?} does not start on {fixture}: {said}"))
+        };
+        let (reference, candidate) = (start(Kind::StepCa), start(kind));
         for case in cases {
-            let left = reference.send(&case.request);
-            let right = candidate.send(&case.request);
+            let (left, right) = (case.send(&reference), case.send(&candidate));
             observations.push(Observation {
                 differences: compare::differences(&left, &right, &case),
                 faults: compare::faults(&right, &case),

@@ -116,15 +116,7 @@ pub(crate) fn differences() -> Vec<String> {
         if !left.as_ref().is_ok_and(|answer| answer.status == 201) {
             lines.push(format!("{provisioner}: step-ca does not issue: {left:?}"));
         }
-        let case = Case {
-            name: format!("own/{provisioner}"),
-            fixture: "mosaic".to_owned(),
-            request: fresh::sign(&csr.pem, "", &json!({})),
-            headers: Vec::new(),
-            ignore: Vec::new(),
-            recorded: None,
-            stricter: None,
-        };
+        let case = Case::new(&format!("own/{provisioner}"), "mosaic", fresh::sign(&csr.pem, "", &json!({})));
         let found = compare::differences(&left, &right, &case);
         lines.extend(found.into_iter().map(|line| format!("{provisioner}: {line}")));
     }

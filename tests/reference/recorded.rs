@@ -79,6 +79,7 @@ fn case(exchange: &Value) -> Case {
             body: body(request),
             chunked: request["chunked"] == true,
         },
+        identity: None,
         headers: exchange["response"]["headers"].as_object().unwrap().keys().cloned().collect(),
         ignore: texts(&exchange["ignore"]),
         recorded: exchange["response"]["status"].as_u64(),

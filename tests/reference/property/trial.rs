@@ -284,6 +284,7 @@ fn case() -> Case {
         name: String::new(),
         fixture: String::new(),
         request: Request::default(),
+        identity: None,
         headers: vec!["content-type".to_owned()],
         ignore: Vec::new(),
         recorded: None,
