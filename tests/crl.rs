@@ -10,12 +10,17 @@ use common::local::Local;
 use common::local::block_on;
 use der::Decode as _;
 use stepless::authority::Authority;
+use stepless::authority::Options;
 use stepless::clock::Clock as _;
+use stepless::store::CertificateRecord;
 use stepless::store::Commit;
+use stepless::store::Counts;
 use stepless::store::CrlRecord;
+use stepless::store::MemoryStore;
 use stepless::store::Outcome;
 use stepless::store::Revocation;
-use stepless::store::Store as _;
+use stepless::store::Store;
+use stepless::store::StoreFuture;
 use stepless::x509::serial::SerialNumber;
 use time::Duration;
 use x509_cert::crl::CertificateList;
@@ -101,6 +106,76 @@ fn authorities_side_by_side_never_share_a_number() {
     sorted.dedup();
     assert_eq!(sorted.len(), numbers.len());
     assert_eq!(block_on(ca.authority.crl()).unwrap().number, *sorted.last().unwrap());
+}
+
+/// A store in which somebody else is always a little faster with the next CRL.
+#[derive(Debug)]
+struct Contended(Arc<MemoryStore>);
+
+impl Store for Contended {
+    fn commit(&self, commit: Commit) -> StoreFuture<'_, Outcome> {
+        self.0.commit(commit)
+    }
+
+    fn certificate(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<CertificateRecord>> {
+        self.0.certificate(serial)
+    }
+
+    fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
+        self.0.revocation(serial)
+    }
+
+    fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {
+        self.0.revocations(now)
+    }
+
+    fn crl(&self) -> StoreFuture<'_, Option<CrlRecord>> {
+        self.0.crl()
+    }
+
+    fn record_crl(&self, crl: CrlRecord) -> StoreFuture<'_, bool> {
+        Box::pin(async {
+            assert!(self.0.record_crl(crl.clone()).await?, "the other's");
+            self.0.record_crl(crl).await
+        })
+    }
+
+    fn prune(&self, now: i64) -> StoreFuture<'_, u64> {
+        self.0.prune(now)
+    }
+
+    fn counts(&self) -> StoreFuture<'_, Counts> {
+        self.0.counts()
+    }
+
+    fn health(&self) -> StoreFuture<'_, ()> {
+        self.0.health()
+    }
+}
+
+/// The answer was a 500 after ten CRLs of others, though the certificate was revoked and in all but the first.
+#[test]
+fn a_crl_of_somebody_else_serves_as_well() {
+    let ca = Local::start("mosaic");
+    let mut config = common::local::config(&ca.fixture);
+    config.ca.crl.as_mut().unwrap().generate_on_revoke = true;
+    let options = Options {
+        store: Arc::new(Contended(Arc::clone(&ca.store))),
+        clock: Arc::clone(&ca.clock) as _,
+        entropy: Arc::clone(ca.authority.entropy()),
+    };
+    let authority = Arc::new(Authority::new(config, options).unwrap());
+    let ca = Local { authority, ..ca };
+    // There is none yet, so anybody's is new.
+    assert_eq!(block_on(ca.authority.crl()).unwrap().number, 0);
+    let (der, _) = ca.issue(stepless::crypto::KeyKind::P256, &[], |_| ());
+    let client = ca.client(&der);
+    let serial = client.certificate().serial_number().to_string();
+    let body = serde_json::json!({"serial": serial, "passive": true});
+    let answer = ca.post("/revoke", &[], &body, Some(client));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    // The one that was being made meanwhile may lack it, the one after has it.
+    assert_eq!(block_on(ca.store.crl()).unwrap().unwrap().number, 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
+use tokio::sync::Mutex;
 
 use crate::authority::approval;
 use crate::authority::error::Error;
@@ -74,6 +75,8 @@ pub struct Authority {
     pub(super) issuing_chain: Vec<Arc<Certificate>>,
     started_at: OffsetDateTime,
     pub(super) options: Options,
+    /// Whose turn it is to issue a CRL; shared with the authority that takes this one's place.
+    pub(super) crl_turn: Arc<Mutex<()>>,
 }
 
 impl Authority {
@@ -101,6 +104,7 @@ impl Authority {
             issuing_chain: issuing_chain(&config),
             started_at: options.clock.now(),
             options,
+            crl_turn: Arc::default(),
             config,
         })
     }
@@ -112,7 +116,8 @@ impl Authority {
     ///
     /// [`StartError`] names what does not fit; this authority stays as it is.
     pub fn succeed_with(&self, config: Config) -> Result<Self, StartError> {
-        Ok(Self { started_at: self.started_at, ..Self::new(config, self.options.clone())? })
+        let (started_at, crl_turn) = (self.started_at, Arc::clone(&self.crl_turn));
+        Ok(Self { started_at, crl_turn, ..Self::new(config, self.options.clone())? })
     }
 
     /// The configuration in use; its provisioners are in [`Authority::provisioners`].

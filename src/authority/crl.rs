@@ -17,7 +17,7 @@ use crate::x509::crl::TbsCertList;
 /// How long an entry stays after its certificate has expired.
 const GRACE: Duration = Duration::hours(1);
 
-/// How often to try again when somebody else has issued a CRL meanwhile.
+/// How often to try again when another process has issued a CRL meanwhile.
 const ATTEMPTS: usize = 10;
 
 /// There is no CRL to be had.
@@ -45,7 +45,8 @@ impl Authority {
         let now = self.options.clock.now().unix_timestamp();
         match self.options.store.crl().await? {
             Some(crl) if now < crl.next_update => Ok(crl),
-            _ => self.issue_crl().await,
+            Some(stale) => self.next_crl(stale.number.saturating_add(1)).await,
+            None => self.next_crl(0).await,
         }
     }
 
@@ -55,11 +56,27 @@ impl Authority {
     ///
     /// [`CrlError::Off`], or it cannot be signed or recorded; the last one stays.
     pub async fn issue_crl(&self) -> Result<CrlRecord, Error> {
+        self.next_crl(i64::MAX).await
+    }
+
+    /// Sees to a CRL with every revocation that is on record by now, its own or one that somebody else has issued
+    /// meanwhile.
+    pub(super) async fn list_revoked(&self) -> Result<(), Error> {
+        // The next one may be in the making, from revocations read before. The one after it is begun later than this.
+        let enough = self.options.store.crl().await?.map_or(1, |last| last.number.saturating_add(2));
+        self.next_crl(enough).await.map(|_| ())
+    }
+
+    /// Issues the next CRL, unless one with the number `enough` or a higher one is on record by then.
+    async fn next_crl(&self, enough: i64) -> Result<CrlRecord, Error> {
         let options = self.config.ca.crl.as_ref().ok_or(CrlError::Off)?;
+        // In turn, since of several at once all but one would sign in vain.
+        let _turn = self.crl_turn.lock().await;
         for _ in 0..ATTEMPTS {
             // The number is read before the revocations, so whoever records it knows all that were recorded before
             // the last CRL.
             let number = match self.options.store.crl().await? {
+                Some(last) if last.number >= enough => return Ok(last),
                 Some(last) => last.number.saturating_add(1),
                 None => 0,
             };

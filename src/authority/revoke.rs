@@ -103,8 +103,8 @@ impl Request {
 impl Authority {
     /// Revokes a certificate, known or not. A token goes before a client certificate.
     ///
-    /// The token is spent as soon as it is verified, whatever happens afterwards. With `crl.generateOnRevoke` a new
-    /// CRL is issued before the answer.
+    /// The token is spent as soon as it is verified, whatever happens afterwards. With `crl.generateOnRevoke` there
+    /// is a CRL that has it before the answer.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl Authority {
             }
         }
         if self.config.ca.crl.as_ref().is_some_and(|crl| crl.generate_on_revoke) {
-            self.issue_crl().await?;
+            self.list_revoked().await?;
         }
         Ok(Revoked {
             serial_number: request.serial.to_string(),
