@@ -126,6 +126,22 @@ impl Ca {
         self.fixture
     }
 
+    /// Stops it as an operator would, and gives its directory back; it must end well.
+    pub(crate) fn terminate(mut self) -> Fixture {
+        self.signal("TERM");
+        let begun = Instant::now();
+        let status = loop {
+            let Running::Process(process) = &mut self.running else { panic!("only a process gets signals") };
+            if let Some(status) = process.child.try_wait().expect("a child can be waited for") {
+                break status;
+            }
+            assert!(begun.elapsed() < START_UP, "it does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}:\n{}", self.log());
+        self.stop()
+    }
+
     /// A client that trusts the CA's root, and the certificates below it.
     ///
     /// The issuing certificates are anchors of their own because ring verifies no P-521 signature.

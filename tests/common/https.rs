@@ -1,6 +1,6 @@
 //! A blocking HTTPS client that trusts what it is given, and shows an answer byte for byte.
 //!
-//! One connection a request, HTTP/1.1, no redirects: nothing between a test and the wire.
+//! HTTP/1.1, no redirects: nothing between a test and the wire. One connection a request, unless it is [`Kept`].
 
 use std::io::ErrorKind;
 use std::io::Read;
@@ -8,7 +8,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::Instant;
 
 use rustls::ClientConfig;
 use rustls::ClientConnection;
@@ -23,6 +26,10 @@ use rustls::pki_types::pem::PemObject as _;
 /// Longer than any server keeps a request waiting: both close a stalled one after 15 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A connection left alone for this long is not used again: servers close it after 15 s, and a request sent then
+/// would be lost without anybody's fault.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// Sends requests to one CA.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -30,6 +37,16 @@ pub(crate) struct Client {
     address: SocketAddr,
     name: ServerName<'static>,
 }
+
+/// Sends requests to one CA on connections that stay open, one for each request that is under way.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    client: Client,
+    /// With the time of their last answers.
+    idle: Mutex<Vec<(Instant, Connection)>>,
+}
+
+type Connection = StreamOwned<ClientConnection, TcpStream>;
 
 /// A request, headers in the order they are sent.
 #[derive(Debug, Clone, Default)]
@@ -132,7 +149,7 @@ impl Client {
     }
 
     /// Opens a connection.
-    pub(crate) fn connect(&self) -> Result<StreamOwned<ClientConnection, TcpStream>, Failure> {
+    pub(crate) fn connect(&self) -> Result<Connection, Failure> {
         let socket = TcpStream::connect_timeout(&self.address, PATIENCE).map_err(|_| Failure::Refused)?;
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
         socket.set_nodelay(true).expect("a socket takes an option");
@@ -149,7 +166,7 @@ impl Client {
     pub(crate) fn send(&self, request: &Request) -> Result<Answer, Failure> {
         let mut stream = self.connect()?;
         // A server may refuse a body while it is still being sent: what it answered is then what counts.
-        let _ = stream.write_all(&serialize(request, self.address));
+        let _ = stream.write_all(&serialize(request, self.address, "close"));
         let _ = stream.flush();
         let mut bytes = Vec::new();
         match stream.read_to_end(&mut bytes) {
@@ -162,9 +179,54 @@ impl Client {
     }
 }
 
-fn serialize(request: &Request, address: SocketAddr) -> Vec<u8> {
+impl Kept {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, idle: Mutex::default() }
+    }
+
+    /// Closes what nobody uses.
+    pub(crate) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Sends one request on a connection of its own.
+    pub(crate) fn send_apart(&self, request: &Request) -> Result<Answer, Failure> {
+        self.client.send(request)
+    }
+
+    /// Sends one request and reads the whole answer, which must tell its own length.
+    pub(crate) fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut stream = match idle.filter(|(since, _)| since.elapsed() < IDLE) {
+            Some((_, stream)) => stream,
+            None => self.client.connect()?,
+        };
+        let sent = serialize(request, self.client.address, "keep-alive");
+        stream.write_all(&sent).and_then(|()| stream.flush()).map_err(|_| Failure::Closed)?;
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 1 << 14]);
+        let answer = loop {
+            match stream.read(&mut buffer) {
+                Ok(0) | Err(_) => return Err(Failure::Closed),
+                Ok(length) => bytes.extend(&buffer[..length]),
+            }
+            let told = |answer: &Answer| {
+                answer.header("content-length").or(answer.header("transfer-encoding")).is_some()
+            };
+            if let Some(answer) = parse(&bytes, request.method == "HEAD").filter(told) {
+                break answer;
+            }
+        };
+        if answer.header("connection") != Some("close") {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push((Instant::now(), stream));
+        }
+        Ok(answer)
+    }
+}
+
+fn serialize(request: &Request, address: SocketAddr, connection: &str) -> Vec<u8> {
     let mut head = format!(
-        "{} {} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n",
+        "{} {} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: {connection}\r\n",
         request.method,
         request.path,
         address.port()
