@@ -15,12 +15,18 @@ use std::time::Instant;
 
 use rustls::ClientConfig;
 use rustls::ClientConnection;
+use rustls::DigitallySignedStruct;
 use rustls::RootCertStore;
+use rustls::SignatureScheme;
 use rustls::StreamOwned;
 use rustls::client::ResolvesClientCert;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::client::danger::ServerCertVerified;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
+use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject as _;
 
 /// Longer than any server keeps a request waiting: both close a stalled one after 15 s.
@@ -115,10 +121,62 @@ impl Answer {
     }
 }
 
+/// Believes every server certificate, and whoever holds its key.
+#[derive(Debug)]
+struct Believer;
+
+impl ServerCertVerifier for Believer {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
 impl Client {
     /// A client that connects to `address` as `localhost` and trusts the certificates in `roots`, PEM.
     pub(crate) fn new(address: SocketAddr, roots: &str) -> Self {
         Self::with_certificate(address, roots, ring::default_provider(), rustls::ALL_VERSIONS, None)
+    }
+
+    /// A client that connects to `address` as `localhost` and believes whoever answers.
+    pub(crate) fn unverified(address: SocketAddr) -> Self {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has the versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Believer))
+            .with_no_client_auth();
+        Self { config: Arc::new(config), address, name: ServerName::try_from("localhost").expect("a name") }
     }
 
     /// A client that shows a certificate of its own, if the server asks for one.

@@ -61,8 +61,12 @@ impl Local {
 
     /// Starts it with another configuration.
     pub(crate) fn start_with(fixture: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(Fixture::copy(fixture), change)
+    }
+
+    /// Starts it on a directory, with another configuration.
+    pub(crate) fn on(fixture: Fixture, change: impl FnOnce(&mut Config)) -> Self {
         let panics = panics::Watch::start();
-        let fixture = Fixture::copy(fixture);
         let clock = Arc::new(FixedClock::new(SystemClock.now()));
         let store = Arc::new(MemoryStore::new());
         let mut config = config(&fixture);
