@@ -14,6 +14,7 @@ pub mod name_constraints;
 pub mod oid;
 pub mod path;
 pub mod pem;
+pub mod request;
 pub mod san;
 pub mod serial;
 pub mod tbs;
