@@ -25,11 +25,14 @@ pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct State {
     /// Used tokens and their `expires_at`.
     tokens: HashMap<TokenKey, i64>,
-    certificates: HashMap<SerialNumber, CertificateRecord>,
+    /// In the order in which they were recorded.
+    certificates: Vec<CertificateRecord>,
+    /// Where a serial number stands in `certificates`.
+    issued: HashMap<SerialNumber, usize>,
     /// In the order in which they were recorded.
     revocations: Vec<Revocation>,
     /// Where a serial number stands in `revocations`.
@@ -44,9 +47,28 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Every certificate on record, in the order in which they were recorded.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateRecord> {
+        self.state().certificates.clone()
+    }
+
+    /// Whether this token was used, and not pruned since.
+    #[must_use]
+    pub fn has_spent(&self, token: &TokenKey) -> bool {
+        self.state().tokens.contains_key(token)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No method leaves the maps half changed, so a panic elsewhere while the lock was held does no harm.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A copy that goes its own way.
+impl Clone for MemoryStore {
+    fn clone(&self) -> Self {
+        Self { state: Mutex::new(self.state().clone()) }
     }
 }
 
@@ -60,8 +82,7 @@ impl State {
         if { must_not_be_revoked }.any(|serial| self.revoked.contains_key(serial)) {
             return Outcome::AlreadyRevoked;
         }
-        if certificate.as_ref().is_some_and(|certificate| self.certificates.contains_key(&certificate.serial))
-        {
+        if certificate.as_ref().is_some_and(|certificate| self.issued.contains_key(&certificate.serial)) {
             return Outcome::SerialExists;
         }
         if let Some(token) = token {
@@ -72,7 +93,8 @@ impl State {
             self.revocations.push(revocation);
         }
         if let Some(certificate) = certificate {
-            self.certificates.insert(certificate.serial.clone(), certificate);
+            self.issued.insert(certificate.serial.clone(), self.certificates.len());
+            self.certificates.push(certificate);
         }
         Outcome::Recorded
     }
@@ -93,7 +115,10 @@ impl Store for MemoryStore {
 
     fn certificate(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<CertificateRecord>> {
         let serial = serial.clone();
-        Box::pin(async move { Ok(self.state().certificates.get(&serial).cloned()) })
+        Box::pin(async move {
+            let state = self.state();
+            Ok(state.issued.get(&serial).and_then(|index| state.certificates.get(*index)).cloned())
+        })
     }
 
     fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
