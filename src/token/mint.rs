@@ -44,17 +44,12 @@ pub struct NewToken {
 }
 
 impl NewToken {
-    /// Signs the token; it lives five minutes from `now`.
+    /// All claims in their order, with the times from `now` and a random `jti`.
     ///
     /// # Errors
     ///
-    /// [`Error`] if there is no randomness or the key cannot sign.
-    pub fn sign(
-        &self,
-        key: &PrivateJwk,
-        now: OffsetDateTime,
-        entropy: &dyn Entropy,
-    ) -> Result<Zeroizing<String>, Error> {
+    /// [`Error::Entropy`] if there is no randomness.
+    pub fn claims(&self, now: OffsetDateTime, entropy: &dyn Entropy) -> Result<Map<String, Value>, Error> {
         let mut id = [0; 32];
         entropy.fill(&mut id)?;
         let now = now.unix_timestamp();
@@ -78,7 +73,21 @@ impl NewToken {
         for (name, value) in &self.claims {
             set(name, value.clone());
         }
-        let payload = Zeroizing::new(Value::Object(claims).to_string());
+        Ok(claims)
+    }
+
+    /// Signs the token; it lives five minutes from `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if there is no randomness or the key cannot sign.
+    pub fn sign(
+        &self,
+        key: &PrivateJwk,
+        now: OffsetDateTime,
+        entropy: &dyn Entropy,
+    ) -> Result<Zeroizing<String>, Error> {
+        let payload = Zeroizing::new(Value::Object(self.claims(now, entropy)?).to_string());
         Ok(Zeroizing::new(jws::sign_compact(
             key.algorithm(),
             &[("typ", "JWT".into())],
