@@ -29,6 +29,19 @@ pub struct Config {
     pub key: Arc<PrivateKey>,
 }
 
+/// The certificates and the key of an authority.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Root certificates.
+    pub roots: Vec<Arc<Certificate>>,
+    /// Federated roots.
+    pub federated_roots: Vec<Arc<Certificate>>,
+    /// The issuing certificate, then the rest of its chain.
+    pub intermediates: Vec<Arc<Certificate>>,
+    /// The issuing key.
+    pub key: Arc<PrivateKey>,
+}
+
 impl Config {
     /// Reads the files that `ca` names.
     ///
@@ -38,7 +51,7 @@ impl Config {
     ///
     /// The first file that is missing, broken, or does not fit the others.
     pub fn load(
-        mut ca: CaJson,
+        ca: CaJson,
         files: &dyn Files,
         password: Option<&[u8]>,
         now: OffsetDateTime,
@@ -46,18 +59,34 @@ impl Config {
         let roots = read_certificates(files, &ca.root)?;
         let federated_roots = read_certificates(files, &ca.federated_roots)?;
         let intermediates = read_certificates(files, std::slice::from_ref(&ca.crt))?;
+        let key_bytes = zeroize::Zeroizing::new(read(files, &ca.key)?);
+        let key = key_file::decode(&key_bytes, password, &ca.key).map_err(Error::Key)?;
+        let parts = Parts { roots, federated_roots, intermediates, key: Arc::new(key) };
+        Self::from_parts(ca, parts, files, now)
+    }
+
+    /// Puts a configuration together from what its files would hold; of `files`, only templates are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificate`] without an issuing certificate, [`Error::KeyMismatch`], [`Error::Intermediate`].
+    pub fn from_parts(
+        mut ca: CaJson,
+        parts: Parts,
+        files: &dyn Files,
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
+        let Parts { roots, federated_roots, intermediates, key } = parts;
         let issuer = intermediates.first().ok_or_else(|| Error::Certificate {
             path: ca.crt.clone(),
             reason: "no certificate in the file".to_owned(),
         })?;
-        let key_bytes = zeroize::Zeroizing::new(read(files, &ca.key)?);
-        let key = key_file::decode(&key_bytes, password, &ca.key).map_err(Error::Key)?;
         if key.public_key().spki_der() != issuer.spki_der() {
             return Err(Error::KeyMismatch { key: ca.key.clone(), certificate: ca.crt.clone() });
         }
         check_issuer(issuer, &ca.crt, now)?;
         ca.load_templates(files);
-        Ok(Self { roots, federated_roots, intermediates, key: Arc::new(key), ca })
+        Ok(Self { roots, federated_roots, intermediates, key, ca })
     }
 
     /// The certificate that issues.

@@ -34,6 +34,7 @@ pub use files::DirectoryFiles;
 pub use files::Files;
 pub use files::MemoryFiles;
 pub use load::Config;
+pub use load::Parts;
 pub use provisioner::ClaimExtension;
 pub use provisioner::Credential;
 pub use provisioner::ProvisionerEntry;
