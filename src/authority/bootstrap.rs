@@ -65,6 +65,23 @@ impl Hierarchy {
         now: OffsetDateTime,
         entropy: &dyn Entropy,
     ) -> Result<Self, Error> {
+        let root_key = PrivateKey::generate(kind, entropy)?;
+        let intermediate_key = PrivateKey::generate(kind, entropy)?;
+        Self::of_keys(name, root_key, intermediate_key, now, entropy)
+    }
+
+    /// The same for keys that are there already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] likewise.
+    pub fn of_keys(
+        name: &str,
+        root_key: PrivateKey,
+        intermediate_key: PrivateKey,
+        now: OffsetDateTime,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, Error> {
         let draft = |title: &str, path_length: u32| -> Result<CaCertificate, Error> {
             Ok(CaCertificate {
                 subject: Subject {
@@ -79,9 +96,7 @@ impl Hierarchy {
                 not_after: now + CA_LIFETIME,
             })
         };
-        let root_key = PrivateKey::generate(kind, entropy)?;
         let root = Certificate::parse(&draft("Root", 1)?.self_signed(&root_key)?)?;
-        let intermediate_key = PrivateKey::generate(kind, entropy)?;
         let intermediate =
             draft("Intermediate", 0)?.signed_by(intermediate_key.public_key(), &root, &root_key)?;
         Ok(Self { root, root_key, intermediate: Certificate::parse(&intermediate)?, intermediate_key })
@@ -106,23 +121,31 @@ impl NewProvisioner {
     ///
     /// [`Error`] if the key cannot be encrypted.
     pub fn to_entry(&self, password: &[u8], entropy: &dyn Entropy) -> Result<Value, Error> {
+        if self.key.private_key().is_none() {
+            return self.entry(None);
+        }
+        let (whole, iterations) = (self.key.to_json()?, crate::jose::jwe::DEFAULT_ITERATIONS);
+        self.entry(Some(crate::jose::jwe::encrypt(whole.as_bytes(), password, iterations, entropy)?))
+    }
+
+    /// The entry without the private key, for an authority whose clients have it already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a secret cannot be written.
+    pub fn to_public_entry(&self) -> Result<Value, Error> {
+        self.entry(None)
+    }
+
+    fn entry(&self, encrypted_key: Option<String>) -> Result<Value, Error> {
         let mut entry = json!({ "type": "JWK", "name": self.name });
         let Some(members) = entry.as_object_mut() else { return Ok(entry) };
-        let secret = self.key.private_key().is_none();
-        let whole = self.key.to_json()?;
-        let key = if secret {
-            serde_json::from_str(&whole).ok()
-        } else {
-            serde_json::to_value(self.key.public()).ok()
+        let key = match self.key.private_key() {
+            None => serde_json::from_str(&self.key.to_json()?).ok(),
+            Some(_) => serde_json::to_value(self.key.public()).ok(),
         };
         members.insert("key".to_owned(), key.unwrap_or_default());
-        if !secret {
-            let jwe = crate::jose::jwe::encrypt(
-                whole.as_bytes(),
-                password,
-                crate::jose::jwe::DEFAULT_ITERATIONS,
-                entropy,
-            )?;
+        if let Some(jwe) = encrypted_key {
             members.insert("encryptedKey".to_owned(), jwe.into());
         }
         if self.grants {

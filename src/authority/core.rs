@@ -22,7 +22,6 @@ use crate::config::Config;
 use crate::crypto::PublicKey;
 use crate::crypto::SignatureAlgorithm;
 use crate::entropy::Entropy;
-use crate::profile;
 use crate::profile::Draft;
 use crate::profile::GrantOids;
 use crate::profile::Issuance;
@@ -45,7 +44,6 @@ use crate::x509::certificate::Certificate;
 use crate::x509::extension::Extension;
 use crate::x509::extension::KeyUsage;
 use crate::x509::pem;
-use crate::x509::san;
 use crate::x509::serial::SerialNumber;
 use crate::x509::tbs;
 
@@ -116,8 +114,18 @@ impl Authority {
     ///
     /// [`StartError`] names what does not fit; this authority stays as it is.
     pub fn succeed_with(&self, config: Config) -> Result<Self, StartError> {
-        let (started_at, crl_turn) = (self.started_at, Arc::clone(&self.crl_turn));
-        Ok(Self { started_at, crl_turn, ..Self::new(config, self.options.clone())? })
+        // The store is the same, and so is the order of its revocation lists.
+        let crl_turn = Arc::clone(&self.crl_turn);
+        Ok(Self { crl_turn, ..self.fork(config, self.options.clone())? })
+    }
+
+    /// The same with another store, clock or source of randomness.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what does not fit.
+    pub fn fork(&self, config: Config, options: Options) -> Result<Self, StartError> {
+        Ok(Self { started_at: self.started_at, ..Self::new(config, options)? })
     }
 
     /// The configuration in use; its provisioners are in [`Authority::provisioners`].
@@ -216,14 +224,29 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<(&Arc<Provisioner>, VerifiedToken), Error> {
         let token = UnverifiedToken::parse(ott)?;
+        let provisioner = self.provisioner_named_by(&token)?;
+        Ok((provisioner, self.verify_for(provisioner, token, purpose, now)?))
+    }
+
+    /// The provisioner that a token names, if it works.
+    pub(super) fn provisioner_named_by(&self, token: &UnverifiedToken) -> Result<&Arc<Provisioner>, Error> {
         let provisioner = self.provisioners.find(&token.lookup()).ok_or(Error::UnknownProvisioner)?;
         check_state(provisioner).map_err(|disabled| match token.is_for(&self.audiences) {
             true => disabled,
             false => Error::UnknownProvisioner,
         })?;
+        Ok(provisioner)
+    }
+
+    pub(super) fn verify_for(
+        &self,
+        provisioner: &Provisioner,
+        token: UnverifiedToken,
+        purpose: Purpose,
+        now: OffsetDateTime,
+    ) -> Result<VerifiedToken, Error> {
         let started_at = (!self.config.ca.disable_issued_at_check).then_some(self.started_at);
-        let token = provisioner.verify(token, purpose, &self.audiences, now, started_at)?;
-        Ok((provisioner, token))
+        Ok(provisioner.verify(token, purpose, &self.audiences, now, started_at)?)
     }
 
     /// Everything after the token: CSR, draft, grant rule, validity, approval, signature.
@@ -236,15 +259,9 @@ impl Authority {
         request_id: &str,
     ) -> Result<(Issued, CertificateRecord), Error> {
         let binding = provisioner.check_request(token, &request.csr)?;
-        let mut draft = self.draft(request, provisioner, token)?;
-        draft.subject.fill_missing(&self.config.ca.default_subject);
+        let draft = self.draft(request, provisioner, token)?;
         let grant = grant::check(&draft, token.claims(), binding, &self.grant_oids)?;
-        let wishes = (
-            request.not_before.or(draft.not_before.map(TimeDuration::Instant)),
-            request.not_after.or(draft.not_after.map(TimeDuration::Instant)),
-        );
-        let window = token.certificate().map(|c| (c.not_before(), c.not_after()));
-        let validity = validity::settle(now, wishes, provisioner.claims(), self.config.ca.backdate, window)?;
+        let validity = self.validity(request, provisioner, token, &draft, now)?;
         let approved = approval::approve(draft, &self.issuing_chain, self.config.ca.policy.as_ref())?;
         let serial = match &approved.draft().serial_number {
             Some(serial) => serial.clone(),
@@ -279,7 +296,23 @@ impl Authority {
         Ok((issued, record))
     }
 
-    fn draft(
+    pub(super) fn validity(
+        &self,
+        request: &Request,
+        provisioner: &Provisioner,
+        token: &VerifiedToken,
+        draft: &Draft,
+        now: OffsetDateTime,
+    ) -> Result<Validity, Error> {
+        let wishes = (
+            request.not_before.or(draft.not_before.map(TimeDuration::Instant)),
+            request.not_after.or(draft.not_after.map(TimeDuration::Instant)),
+        );
+        let window = token.certificate().map(|c| (c.not_before(), c.not_after()));
+        Ok(validity::settle(now, wishes, provisioner.claims(), self.config.ca.backdate, window)?)
+    }
+
+    pub(super) fn draft(
         &self,
         request: &Request,
         provisioner: &Provisioner,
@@ -297,7 +330,9 @@ impl Authority {
         if drawn.is_err() && provisioner.template_names_grants() {
             grant::check_claims(token.claims())?;
         }
-        Ok(drawn?)
+        let mut draft = drawn?;
+        draft.subject.fill_missing(&self.config.ca.default_subject);
+        Ok(draft)
     }
 
     pub(super) fn sign_draft(
@@ -319,33 +354,6 @@ impl Authority {
             extra_extensions,
         })?;
         self.sign_tbs(&tbs, algorithm)
-    }
-
-    /// A certificate for the authority's own TLS server, with the names of `dnsNames` and no provisioner
-    /// extension (CONTRACT.md section 1). It is not recorded.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if a name does not fit a certificate or the key cannot sign.
-    pub fn server_certificate(
-        &self,
-        public_key: &PublicKey,
-        now: OffsetDateTime,
-        lifetime: time::Duration,
-    ) -> Result<Vec<u8>, Error> {
-        let names = san::classify_all(self.config.ca.dns_names.iter().map(String::as_str));
-        let draft = profile::default_leaf(&self.config.ca.common_name, &names, public_key);
-        let serial_number = SerialNumber::random(&*self.options.entropy)?;
-        let tbs = draft.to_be_signed(&Issuance {
-            issuer: self.config.issuer(),
-            public_key,
-            serial_number: &serial_number,
-            not_before: now - time::Duration::MINUTE,
-            not_after: now + lifetime,
-            signature_algorithm: self.algorithm,
-            extra_extensions: &[],
-        })?;
-        self.sign_tbs(&tbs, self.algorithm)
     }
 
     pub(super) fn sign_tbs(&self, tbs: &[u8], algorithm: SignatureAlgorithm) -> Result<Vec<u8>, Error> {

@@ -2,7 +2,7 @@
 //!
 //! [`Authority::sign`] takes a request through token, CSR, draft, policy and signature, and hands the
 //! certificate out once it is recorded. Each step takes what the previous one returned. Renewing, revoking and the
-//! CRL have a file each. CONTRACT.md sections 3 to 10.
+//! CRL have a file each; [`Authority::explain`] takes the same steps and issues nothing. CONTRACT.md sections 3 to 10.
 
 mod approval;
 pub mod bootstrap;
@@ -10,11 +10,13 @@ mod client;
 mod core;
 mod crl;
 mod error;
+mod explain;
 mod grant;
 mod issue;
 mod renew;
 mod request;
 mod revoke;
+mod server;
 mod validity;
 
 pub use client::ClientCertificate;
@@ -24,6 +26,9 @@ pub use core::Options;
 pub use crl::CrlError;
 pub use error::Error;
 pub use error::StartError;
+pub use explain::Check;
+pub use explain::Explanation;
+pub use explain::Verdict;
 pub use grant::Grant;
 pub use grant::GrantError;
 pub use grant::check_grant;

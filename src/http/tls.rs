@@ -6,6 +6,7 @@
 //! CONTRACT.md section 1: a fresh P-256 key, the names of `dnsNames`, 24 hours and a minute back, the
 //! chain of the leaf and the `crt` file, replaced at about two thirds of its life.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
@@ -23,6 +24,7 @@ use time::OffsetDateTime;
 use crate::authority::Authority;
 use crate::crypto::KeyKind;
 use crate::crypto::PrivateKey;
+use crate::entropy::SystemEntropy;
 use crate::http::client_auth::ClientVerifier;
 use crate::wire::TlsOptions;
 
@@ -54,7 +56,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct ServerCertificate {
     current: RwLock<Arc<CertifiedKey>>,
-    renew_at: RwLock<OffsetDateTime>,
+    /// When it is good, and not yet to be replaced.
+    fresh: RwLock<Range<OffsetDateTime>>,
 }
 
 impl ServerCertificate {
@@ -67,7 +70,7 @@ impl ServerCertificate {
         let now = authority.clock().now();
         Ok(Self {
             current: RwLock::new(Arc::new(issue(authority, now)?)),
-            renew_at: RwLock::new(now + RENEW_AFTER),
+            fresh: RwLock::new(freshness(now)),
         })
     }
 
@@ -78,12 +81,12 @@ impl ServerCertificate {
     /// [`Error::Certificate`]; the present one stays.
     pub fn renew_if_due(&self, authority: &Authority) -> Result<bool, Error> {
         let now = authority.clock().now();
-        if now < *self.renew_at.read().unwrap_or_else(PoisonError::into_inner) {
+        if self.fresh.read().unwrap_or_else(PoisonError::into_inner).contains(&now) {
             return Ok(false);
         }
         let next = Arc::new(issue(authority, now)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-        *self.renew_at.write().unwrap_or_else(PoisonError::into_inner) = now + RENEW_AFTER;
+        *self.fresh.write().unwrap_or_else(PoisonError::into_inner) = freshness(now);
         Ok(true)
     }
 }
@@ -94,10 +97,17 @@ impl ResolvesServerCert for ServerCertificate {
     }
 }
 
+/// A clock that is set back makes a new one necessary too.
+fn freshness(issued_at: OffsetDateTime) -> Range<OffsetDateTime> {
+    issued_at - Duration::MINUTE..issued_at + RENEW_AFTER
+}
+
 fn issue(authority: &Authority, now: OffsetDateTime) -> Result<CertifiedKey, Error> {
     let fault = |error: &dyn std::fmt::Display| Error::Certificate(error.to_string());
-    let key = PrivateKey::generate(KeyKind::P256, &**authority.entropy()).map_err(|e| fault(&e))?;
-    let leaf = authority.server_certificate(key.public_key(), now, LIFETIME).map_err(|e| fault(&e))?;
+    let entropy = SystemEntropy::new();
+    let key = PrivateKey::generate(KeyKind::P256, &entropy).map_err(|e| fault(&e))?;
+    let leaf = authority.server_certificate(key.public_key(), now, LIFETIME, &entropy);
+    let leaf = leaf.map_err(|e| fault(&e))?;
     let mut chain = vec![leaf.into()];
     chain.extend(authority.config().intermediates.iter().map(|c| c.der().to_vec().into()));
     let pkcs8 = key.to_pkcs8_der().map_err(|e| fault(&e))?;
