@@ -20,7 +20,7 @@ use crate::http::server::RemoteAddress;
 
 /// What a handler tells the log about its answer.
 #[derive(Debug, Clone)]
-pub(super) enum Detail {
+pub(crate) enum Detail {
     Issued(Box<Issued>),
     Revoked(Revoked),
     Refused { code: &'static str, cause: String },

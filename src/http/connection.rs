@@ -42,7 +42,13 @@ enum Dropped {
     /// A resumed session, or one that lasts, may bring a certificate that would not pass a handshake any more.
     #[error(transparent)]
     Client(#[from] ClientCertificateError),
+    #[error("the answer was to hang up")]
+    HungUp,
 }
+
+/// Put into an answer's extensions, makes the server drop the connection in place of sending it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HangUp;
 
 /// A client that has connected.
 pub(super) struct Connection {
@@ -63,7 +69,11 @@ impl Connection {
             Ok(true) => {}
             _ => return,
         }
-        let handshake = TlsAcceptor::from(Arc::clone(self.current.get().tls())).accept(stream);
+        let generation = self.current.get();
+        // Upkeep comes by once a minute; a clock that was set, or a machine that slept, is further on.
+        generation.renew_certificate_if_due();
+        let handshake = TlsAcceptor::from(Arc::clone(generation.tls())).accept(stream);
+        drop(generation);
         match tokio::time::timeout(PATIENCE, handshake).await {
             Ok(Ok(stream)) => self.serve(stream, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, remote_address = %self.remote, "no TLS handshake"),
@@ -147,6 +157,7 @@ fn admit_client(
 /// An error makes hyper drop the connection, which is what a client that stalls gets.
 async fn answer(router: Router, request: Request) -> Result<Response, Dropped> {
     match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
+        Ok(Ok(response)) if response.extensions().get::<HangUp>().is_some() => Err(Dropped::HungUp),
         Ok(Ok(response)) => Ok(response),
         Ok(Err(never)) => match never {},
         Err(_) => Err(Dropped::Stalled),

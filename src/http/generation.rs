@@ -30,10 +30,20 @@ impl Generation {
         authority: Arc<Authority>,
         options: RouterOptions,
     ) -> Result<(Self, Vec<String>), tls::Error> {
+        let router = router(Arc::clone(&authority), options);
+        Self::with_router(authority, options, router)
+    }
+
+    /// The same with something around the routes of the HTTPS listener.
+    pub(super) fn with_router(
+        authority: Arc<Authority>,
+        options: RouterOptions,
+        router: Router,
+    ) -> Result<(Self, Vec<String>), tls::Error> {
         let certificate = Arc::new(ServerCertificate::new(&authority)?);
         let (tls, warnings) = tls::server_config(&authority, Arc::clone(&certificate))?;
         let generation = Self {
-            router: router(Arc::clone(&authority), options),
+            router,
             insecure_router: insecure_router(Arc::clone(&authority), options),
             tls: Arc::new(tls),
             authority,
@@ -59,8 +69,12 @@ impl Generation {
         &self.insecure_router
     }
 
-    pub(super) fn renew_certificate_if_due(&self) -> Result<bool, tls::Error> {
-        self.certificate.renew_if_due(&self.authority)
+    pub(super) fn renew_certificate_if_due(&self) {
+        match self.certificate.renew_if_due(&self.authority) {
+            Ok(true) => tracing::info!("server certificate renewed"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "server certificate not renewed"),
+        }
     }
 }
 

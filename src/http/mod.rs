@@ -20,6 +20,10 @@ pub mod server;
 mod sign;
 pub mod tls;
 
+pub(crate) use access_log::Detail;
+#[cfg(feature = "embed")]
+pub(crate) use connection::HangUp;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,7 +43,6 @@ use axum::routing::MethodRouter;
 use crate::authority::Authority;
 use crate::authority::Error;
 use crate::authority::Issued;
-use crate::http::access_log::Detail;
 use crate::json;
 use crate::wire::SignResponse;
 

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::authority::Authority;
 use crate::http::RouterOptions;
@@ -123,11 +124,33 @@ impl Server {
         authority: Arc<Authority>,
         options: RouterOptions,
     ) -> Result<Self, Error> {
-        let addresses = Addresses::new(address, &authority);
-        let (generation, warnings) = Generation::new(Arc::clone(&authority), options)?;
+        let served = Generation::new(Arc::clone(&authority), options)?;
         let https = listen(address).await?;
+        Self::on(https, address, served, options).await
+    }
+
+    /// Serves on a listener that is there already, with `router` in place of the routes alone.
+    #[cfg(feature = "embed")]
+    pub(crate) async fn with_router(
+        https: TcpListener,
+        authority: Arc<Authority>,
+        options: RouterOptions,
+        router: axum::Router,
+    ) -> Result<Self, Error> {
+        let served = Generation::with_router(authority, options, router)?;
+        let address = https.local_addr().map(|address| address.to_string()).unwrap_or_default();
+        Self::on(https, &address, served, options).await
+    }
+
+    async fn on(
+        https: TcpListener,
+        address: &str,
+        (generation, warnings): (Generation, Vec<String>),
+        options: RouterOptions,
+    ) -> Result<Self, Error> {
+        let addresses = Addresses::new(address, generation.authority());
         let insecure = listen_unless_empty(&addresses.insecure).await?;
-        issue_crl(&authority).await?;
+        issue_crl(generation.authority()).await?;
         let (changes, receiver) = mpsc::unbounded_channel();
         let handle = ServerHandle {
             current: Arc::new(Current::new(generation)),
@@ -163,24 +186,28 @@ impl Server {
     }
 
     /// Serves until `stop` holds true; running requests then finish, a minute at most.
+    ///
+    /// If the future is dropped, everything ends at once.
     pub async fn serve(mut self, mut stop: watch::Receiver<bool>) {
         let current = &self.handle.current;
         let graceful = GracefulShutdown::new();
-        let upkeep = tokio::spawn(keep_up(Arc::clone(current)));
+        let (mut upkeep, mut connections) = (JoinSet::new(), JoinSet::new());
+        upkeep.spawn(keep_up(Arc::clone(current)));
         loop {
             tokio::select! {
                 accepted = self.listeners.https.accept() => {
                     if let Some((stream, remote)) = accepted_or_paused(accepted).await {
                         let connection = Connection::new(Arc::clone(current), remote);
-                        tokio::spawn(connection.run(stream, graceful.watcher()));
+                        connections.spawn(connection.run(stream, graceful.watcher()));
                     }
                 }
                 accepted = accept_if_any(self.listeners.insecure.as_ref()) => {
                     if let Some((stream, remote)) = accepted_or_paused(accepted).await {
                         let connection = Connection::new(Arc::clone(current), remote);
-                        tokio::spawn(connection.run_insecure(stream, graceful.watcher()));
+                        connections.spawn(connection.run_insecure(stream, graceful.watcher()));
                     }
                 }
+                Some(_) = connections.join_next() => {}
                 Some(change) = self.changes.recv() => self.listeners.change(change),
                 changed = stop.changed() => {
                     if changed.is_err() || *stop.borrow() {
@@ -189,7 +216,7 @@ impl Server {
                 }
             }
         }
-        upkeep.abort();
+        upkeep.abort_all();
         drop(self.changes);
         drop(self.listeners);
         if tokio::time::timeout(SHUTDOWN_PATIENCE, graceful.shutdown()).await.is_err() {
@@ -245,11 +272,7 @@ impl Listeners {
 async fn keep_up(current: Arc<Current>) {
     loop {
         let generation = current.get();
-        match generation.renew_certificate_if_due() {
-            Ok(true) => tracing::info!("server certificate renewed"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "server certificate not renewed"),
-        }
+        generation.renew_certificate_if_due();
         match generation.authority().renew_crl_if_due().await {
             Ok(true) => tracing::info!("certificate revocation list issued"),
             Ok(false) => {}
