@@ -11,6 +11,7 @@
 //! | 4 | [`provisioner`] |
 //! | 5 | [`authority`] |
 //! | 6 | `http`, `client` |
+//! | 7 | `mini` |
 //! | 8 | `cli` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -29,6 +30,8 @@ pub mod entropy;
 pub mod http;
 pub mod jose;
 pub mod json;
+#[cfg(feature = "embed")]
+pub mod mini;
 pub mod policy;
 pub mod profile;
 pub mod provisioner;
@@ -43,6 +46,8 @@ pub mod x509;
 
 #[cfg(feature = "client")]
 pub use client::CaClient;
+#[cfg(feature = "embed")]
+pub use mini::MiniCa;
 
 /// The example in docs/gateway.md, compiled with the documentation tests.
 #[cfg(all(doctest, feature = "client"))]
