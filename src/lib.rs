@@ -1,5 +1,27 @@
 //! stepless: an embedded certificate authority that takes step-ca's place.
 //!
+//! `MiniCa` (feature `embed`) is the whole of it inside a test:
+//!
+//! ```
+//! # #[cfg(feature = "embed")]
+//! # fn example() -> Result<(), stepless::mini::Error> {
+//! use stepless::MiniCa;
+//!
+//! let ca = MiniCa::start_blocking()?; // or `MiniCa::start().await`
+//! let leaf = ca.issue("db.example").sign()?;
+//! let server = ca.rustls_server_config(["db.example"])?;
+//! let client = ca.rustls_client_config_with(&leaf)?;
+//! println!("{} {}", ca.url(), ca.root_fingerprint());
+//! # drop((server, client));
+//! # Ok(())
+//! # }
+//! # #[cfg(feature = "embed")]
+//! # example().unwrap();
+//! ```
+//!
+//! [`authority::Authority`] issues without a network, `http::router` is step-ca's routes, `client::CaClient` their
+//! other side, [`config::Config`] what a `ca.json` or your own bytes say.
+//!
 //! Rooms, from the ground up; each may use only rooms on lower floors. docs/architecture.md says why.
 //!
 //! | floor | rooms |
@@ -55,6 +77,11 @@ pub use mini::MiniCa;
 struct Gateway;
 
 /// The example in README.md, compiled with the documentation tests.
-#[cfg(all(doctest, feature = "server"))]
+#[cfg(all(doctest, feature = "embed"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples in docs/embedding.md likewise.
+#[cfg(all(doctest, feature = "embed"))]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::macros::datetime;
+use zeroize::Zeroize;
 use zeroize::Zeroizing;
 
 use crate::authority::bootstrap::Hierarchy;
@@ -175,11 +176,8 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error`] tells what does not fit.
-    pub fn build(mut self) -> Result<MiniCa, Error> {
-        let listener = self.listener.take();
-        drop(listener);
-        let core = self.core()?;
-        Ok(MiniCa::new(core, Running::nowhere()))
+    pub fn build(self) -> Result<MiniCa, Error> {
+        Ok(MiniCa::new(self.core()?, Running::nowhere()))
     }
 
     /// Makes the CA and serves it over HTTPS, on the runtime that this is called in.
@@ -253,8 +251,20 @@ impl Builder {
         for change in self.changes {
             change(&mut ca_json);
         }
-        let plan = Plan::new(Zeroizing::new(ca_json.to_string()), hierarchy, signers);
+        let text = Zeroizing::new(ca_json.to_string());
+        wipe(&mut ca_json);
+        let plan = Plan::new(text, hierarchy, signers);
         Core::new(Arc::new(plan), source, clock)
+    }
+}
+
+/// Wipes every text: the secrets of HMAC provisioners stand among them.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! `MiniCa`: a real CA inside a test.
 //!
-//! An [`Authority`](crate::authority::Authority), its HTTPS server on a free port of the loopback interface, fresh keys
+//! An [`Authority`], its HTTPS server on a free port of the loopback interface, fresh keys
 //! and a memory store, in one value. No file, no environment, nothing that two CAs in one process would share. Dropping
 //! it ends the server and wipes the keys.
 //!
