@@ -13,6 +13,7 @@ mod describe;
 mod dev;
 mod directory;
 mod doctor;
+mod ephemeral;
 mod failure;
 mod health;
 mod init;

@@ -13,6 +13,7 @@ use crate::authority::Authority;
 use crate::authority::Options;
 use crate::cli::context;
 use crate::cli::dev;
+use crate::cli::ephemeral;
 use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::failure::NO_RANDOMNESS;
@@ -56,6 +57,13 @@ pub(super) struct Args {
     /// The folder of the development authority [default: ./stepless-dev]
     #[arg(long, value_name = "FOLDER", requires = "dev")]
     dir: Option<PathBuf>,
+    /// Serve an authority for tests that leaves nothing behind: new keys, records in memory, a free port of 127.0.0.1;
+    /// it ends with its parent
+    #[arg(long, requires = "dev", conflicts_with_all = ["dir", "password_file", "pidfile", "forget_database"])]
+    ephemeral: bool,
+    /// Print one line of JSON: url, root, fingerprint, and the provisioners' private keys
+    #[arg(long, requires = "ephemeral")]
+    print_json: bool,
     /// Listen here instead of where ca.json says; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<String>,
@@ -77,6 +85,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if args.ephemeral {
+        return ephemeral::serve(args.address.as_deref(), args.print_json);
+    }
     if args.dev {
         let address = args.address.as_deref().unwrap_or(dev::ADDRESS);
         let development = dev::prepare(args.dir.as_deref(), address, args.password_file.as_deref())?;
