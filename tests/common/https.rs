@@ -226,15 +226,27 @@ impl Client {
         // A server may refuse a body while it is still being sent: what it answered is then what counts.
         let _ = stream.write_all(&serialize(request, self.address, "close"));
         let _ = stream.flush();
-        let mut bytes = Vec::new();
-        match stream.read_to_end(&mut bytes) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
-            Err(_) if !bytes.is_empty() => {}
-            Err(_) => return Err(Failure::Closed),
-        }
-        parse(&bytes, request.method == "HEAD").ok_or(Failure::Closed)
+        receive(&mut stream, request)
     }
+
+    /// Sends one request without TLS and reads the whole answer.
+    pub(crate) fn send_plain(address: SocketAddr, request: &Request) -> Result<Answer, Failure> {
+        let mut socket = TcpStream::connect_timeout(&address, PATIENCE).map_err(|_| Failure::Refused)?;
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+        let _ = socket.write_all(&serialize(request, address, "close"));
+        receive(&mut socket, request)
+    }
+}
+
+fn receive(stream: &mut impl Read, request: &Request) -> Result<Answer, Failure> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+        Err(_) if !bytes.is_empty() => {}
+        Err(_) => return Err(Failure::Closed),
+    }
+    parse(&bytes, request.method == "HEAD").ok_or(Failure::Closed)
 }
 
 impl Kept {

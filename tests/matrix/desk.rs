@@ -1,284 +1,301 @@
-//! The authority in process, and what a request is made of.
+//! Where requests are put and judged.
 
-use std::cell::Cell;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use axum::body::Body as HttpBody;
 use http_body_util::BodyExt as _;
+use rustls::sign::CertifiedKey;
 use serde_json::Value;
-use serde_json::json;
-use stepless::clock::Clock as _;
+use stepless::authority::ClientCertificate;
 use stepless::crypto::KeyKind;
 use stepless::crypto::PrivateKey;
+use stepless::entropy::SystemEntropy;
 use stepless::http::RouterOptions;
 use stepless::jose::PrivateJwk;
-use stepless::x509::certificate::Certificate;
-use stepless::x509::pem;
+use stepless::jose::ProvisionerKey;
+use stepless::store::Store as _;
 use tower::ServiceExt as _;
 
 use crate::bodies::Body;
-use crate::bodies::Fault;
 use crate::common::csr::Csr;
-use crate::common::local::Local;
-use crate::common::local::NAME;
-use crate::common::token;
-use crate::rules::Route;
+use crate::common::csr::hex;
+use crate::common::https::Answer;
+use crate::common::https::Client;
+use crate::common::https::Failure;
+use crate::common::local::block_on;
+use crate::common::served::Identity;
+use crate::common::served::Served;
+use crate::common::served::TestKey;
+use crate::over_http;
+use crate::paths::Path;
+use crate::shape;
+use crate::successes;
+use crate::tokens::Fault;
+use crate::tokens::Purpose;
 
-const GRANT_ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+/// Signs every kind of token.
+pub(crate) const PROVISIONER: &str = "plain";
 
-/// What stands in `Authorization`.
+/// By which way a request comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Authorization {
-    None,
-    Renew,
-    /// A renew token that was used.
-    SpentRenew,
-    /// A token for signing.
-    Sign,
-    Empty,
-    LowerCase,
-    Basic,
+pub(crate) enum Listener {
+    Tls,
+    TlsWithCertificate,
+    Plain,
 }
 
-impl Authorization {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::None, Self::Renew, Self::SpentRenew, Self::Sign, Self::Empty, Self::LowerCase, Self::Basic];
-}
+pub(crate) const LISTENERS: [Listener; 3] = [Listener::Tls, Listener::TlsWithCertificate, Listener::Plain];
 
-/// One request.
-pub(crate) struct Case<'a> {
-    /// The route; `None` where there is none.
-    pub(crate) route: Option<&'a Route>,
-    pub(crate) path: &'a str,
-    pub(crate) method: &'a str,
+/// A request, and what it is meant to be.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) listener: Listener,
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) route: Option<&'static str>,
+    /// The path's parameter or query names something.
+    pub(crate) good_path: bool,
     pub(crate) body: Body,
-    pub(crate) client: bool,
-    pub(crate) authorization: Authorization,
+    pub(crate) authorization: Vec<Vec<u8>>,
+    /// Whether `Authorization` has a good renew token in the form of the contract.
+    pub(crate) good_renew_token: bool,
+    pub(crate) request_id: Option<String>,
+    /// For messages.
+    authorization_name: String,
 }
 
-impl std::fmt::Debug for Case<'_> {
+/// What a request's certificate and key are.
+#[derive(Debug)]
+pub(crate) struct Known {
+    der: Vec<u8>,
+    pub(crate) key: TestKey,
+    certificate: ClientCertificate,
+    tls: Client,
+}
+
+/// A served authority, and the list of what happened.
+pub(crate) struct Desk {
+    router: axum::Router,
+    insecure_router: axum::Router,
+    runtime: tokio::runtime::Runtime,
+    pub(crate) client: Known,
+    pub(crate) stranger: PrivateKey,
+    provisioner: Value,
+    /// Of the root, hexadecimal.
+    pub(crate) fingerprint: String,
+    pub(crate) kid: String,
+    pub(crate) csr: String,
+    serial: u64,
+    asked: usize,
+    issued: usize,
+    /// How often each listed success has occurred.
+    occurred: BTreeMap<String, usize>,
+    pub(crate) ca: Served,
+}
+
+impl std::fmt::Debug for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { path, method, body, client, authorization, .. } = self;
-        write!(f, "{method} {path} {body:?}, client certificate {client}, authorization {authorization:?}")
+        let Self { listener, method, path, body, authorization_name, .. } = self;
+        write!(f, "{listener:?} {method} {path}, body {:?}, authorization {authorization_name:?}", body.name)
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) allow: Option<String>,
-    pub(crate) has_request_id: bool,
-    pub(crate) body: String,
-}
+impl Asked {
+    pub(crate) fn new(listener: Listener, method: &'static str, path: &Path, body: Body) -> Self {
+        Self {
+            listener,
+            method,
+            path: path.text.clone(),
+            route: path.route,
+            good_path: path.good,
+            body,
+            authorization: Vec::new(),
+            good_renew_token: false,
+            request_id: None,
+            authorization_name: String::new(),
+        }
+    }
 
-pub(crate) struct Desk {
-    pub(crate) local: Local,
-    pub(crate) csr: Csr,
-    pub(crate) broken_csr: String,
-    pub(crate) key_id: String,
-    pub(crate) root: String,
-    key: Value,
-    other_key: Value,
-    router: Router,
-    runtime: tokio::runtime::Runtime,
-    /// A serial number that was not revoked yet.
-    next_serial: Cell<u64>,
-    /// Certificates renewed to use a token up.
-    pub(crate) renewed_aside: Cell<u64>,
+    /// Adds a token in a header, perhaps with a second header behind it.
+    pub(crate) fn authorize(
+        &mut self,
+        scheme: &str,
+        token: &str,
+        purpose: Purpose,
+        fault: Fault,
+        twice: bool,
+    ) {
+        self.authorization_name = format!("{scheme}{purpose:?} {fault:?} {twice}");
+        self.authorization.push(format!("{scheme}{token}").into_bytes());
+        if twice {
+            self.authorization.push(b"Bearer a.b.c".to_vec());
+        }
+        // A key id is not looked at, since the header has the key.
+        let good = matches!(fault, Fault::None | Fault::OtherKeyId);
+        self.good_renew_token = scheme.contains("Bearer ") && purpose == Purpose::Renew && good;
+    }
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let local = Local::start("mosaic");
-        let csr = Csr::new(NAME, &[NAME]);
-        let mut broken = csr.der.clone();
-        *broken.last_mut().unwrap() ^= 1;
-        let key = local.fixture.provisioner_key("mosaic-fed");
-        let root = pem::decode_first(&local.fixture.root_pem()).unwrap();
-        let root = Certificate::parse(&root.content).unwrap().fingerprint();
-        // The CRL is issued by the server at start, which is not here.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(local.authority.crl()).unwrap();
+        let ca = Served::start("insecure");
+        let authority = &ca.local.authority;
+        let provisioner = ca.local.fixture.provisioner_key(PROVISIONER);
         Self {
-            router: stepless::http::router(Arc::clone(&local.authority), RouterOptions::default()),
-            broken_csr: pem::encode("CERTIFICATE REQUEST", &broken),
-            key_id: key["kid"].as_str().unwrap().to_owned(),
-            root: root.iter().map(|byte| format!("{byte:02x}")).collect(),
-            other_key: local.fixture.provisioner_key("plain"),
-            runtime,
-            csr,
-            key,
-            local,
-            next_serial: Cell::new(1_000_000),
-            renewed_aside: Cell::new(0),
+            router: stepless::http::router(Arc::clone(authority), RouterOptions::default()),
+            insecure_router: stepless::http::insecure_router(Arc::clone(authority), RouterOptions::default()),
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
+            client: Known::new(&ca),
+            stranger: PrivateKey::generate(KeyKind::P256, &SystemEntropy::new()).expect("a key"),
+            fingerprint: hex(&authority.config().roots[0].fingerprint()),
+            kid: provisioner["kid"].as_str().expect("a kid").to_owned(),
+            provisioner,
+            csr: Csr::new("a.example", &["a.example"]).pem,
+            serial: 1000,
+            asked: 0,
+            issued: 0,
+            occurred: BTreeMap::new(),
+            ca,
         }
     }
 
-    pub(crate) fn send(&self, case: &Case<'_>) -> Answer {
-        let extension = [self.local.provisioner_extension("longlived")];
-        let (der, key) = self.local.issue(KeyKind::P256, &extension, |_| ());
-        let own = Certificate::parse(&der).unwrap().serial_number().to_string();
-        let mut request = axum::http::Request::builder().method(case.method).uri(case.path);
-        if let Some(value) = self.authorization(case.authorization, &der, &key) {
-            request = request.header("authorization", value);
-        }
-        let body = axum::body::Body::from(case.body.bytes(self, &own));
-        let mut request = request.body(body).unwrap();
-        if case.client {
-            request.extensions_mut().insert(self.local.client(&der));
-        }
-        self.answer(request)
+    /// Puts a request to the routes in process, and judges the answer.
+    pub(crate) fn ask(&mut self, asked: &Asked) {
+        let mut asked = asked.clone();
+        // Some clients name their requests.
+        asked.request_id = self.asked.is_multiple_of(7).then(|| format!("request-{}", self.asked));
+        let answer = self.answer(&asked);
+        self.judge(&asked, answer);
     }
 
-    fn answer(&self, request: axum::http::Request<axum::body::Body>) -> Answer {
+    /// Sends a request through a socket.
+    pub(crate) fn send(&self, asked: &Asked) -> Result<Answer, Failure> {
+        let request = over_http(asked);
+        match asked.listener {
+            Listener::Tls => self.ca.client(None).send(&request),
+            Listener::TlsWithCertificate => self.client.tls.send(&request),
+            Listener::Plain => Client::send_plain(self.ca.insecure.expect("a plain listener"), &request),
+        }
+    }
+
+    /// An answer succeeds if the list says so, and has the contract's form in any case.
+    pub(crate) fn judge(&mut self, asked: &Asked, answer: Answer) {
+        self.asked += 1;
+        let listed = successes::listed(asked);
+        match listed {
+            Some((status, _)) => assert_eq!(answer.status, status, "{asked:?}: {}", answer.text()),
+            None => assert!(answer.status >= 400, "{asked:?} is not listed: {answer:?}"),
+        }
+        shape::check(asked, &answer);
+        let Some((_, name)) = listed else { return };
+        *self.occurred.entry(name.to_owned()).or_default() += 1;
+        if asked.method == "POST" && answer.status == 201 {
+            self.issued += 1;
+        }
+        if name == "/revoke, certificate" {
+            // The next request has another one.
+            self.client = Known::new(&self.ca);
+        }
+    }
+
+    /// Every certificate that was handed out is on record and no other, and what was to happen has; returns the
+    /// number of requests.
+    pub(crate) fn finish(self, expected: &[&str]) -> usize {
+        let counts = block_on(self.ca.local.store.counts()).expect("a store");
+        assert_eq!(counts.certificates, self.issued as u64);
+        for name in expected {
+            assert!(self.occurred.contains_key(*name), "{name} did not occur: {:?}", self.occurred);
+        }
+        self.asked
+    }
+
+    fn answer(&self, asked: &Asked) -> Answer {
+        let mut request = axum::http::Request::builder().method(asked.method).uri(&asked.path);
+        for value in &asked.authorization {
+            request = request.header("authorization", value.as_slice());
+        }
+        if let Some(id) = &asked.request_id {
+            request = request.header("x-request-id", id);
+        }
+        let mut request = request.body(HttpBody::from(asked.body.bytes.clone())).expect("a request");
+        if asked.listener == Listener::TlsWithCertificate {
+            request.extensions_mut().insert(self.client.certificate.clone());
+        }
+        let router = if asked.listener == Listener::Plain { &self.insecure_router } else { &self.router };
+        let response = router.clone().oneshot(request);
         self.runtime.block_on(async {
-            let response = self.router.clone().oneshot(request).await.unwrap();
+            let Ok(response) = response.await;
             let (parts, body) = response.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-            Answer {
-                status: parts.status.as_u16(),
-                allow: header("allow").map(str::to_owned),
-                has_request_id: header("x-request-id").is_some_and(|id| !id.is_empty()),
-                body: String::from_utf8_lossy(&body).into_owned(),
-            }
+            let body = body.collect().await.expect("a body").to_bytes().to_vec();
+            let text =
+                |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+            Answer { status: parts.status.as_u16(), headers, body }
         })
     }
 
-    fn authorization(&self, kind: Authorization, der: &[u8], key: &PrivateKey) -> Option<String> {
-        let text = match kind {
-            Authorization::None => return None,
-            Authorization::Renew => format!("Bearer {}", self.renew_token(der, key)),
-            Authorization::SpentRenew => {
-                let text = format!("Bearer {}", self.renew_token(der, key));
-                let request = axum::http::Request::builder().method("POST").uri("/renew");
-                let request = request.header("authorization", &text).body(axum::body::Body::empty()).unwrap();
-                assert_eq!(self.answer(request).status, 201);
-                self.renewed_aside.set(self.renewed_aside.get() + 1);
-                text
-            }
-            Authorization::Sign => format!("Bearer {}", self.sign_token(None)),
-            Authorization::Empty => "Bearer ".to_owned(),
-            Authorization::LowerCase => format!("bearer {}", self.renew_token(der, key)),
-            Authorization::Basic => format!("Basic {}", STANDARD.encode("user:password")),
+    /// Uses a token for what it is made for.
+    pub(crate) fn use_up(&mut self, purpose: Purpose, token: &str) {
+        let path = |text: &str| Path { text: text.to_owned(), route: None, good: true };
+        let with = |path: Path, body: Value| {
+            Asked::new(Listener::Tls, "POST", &path, Body::plain("", &body.to_string()))
         };
-        Some(text)
-    }
-
-    fn renew_token(&self, der: &[u8], key: &PrivateKey) -> String {
-        let key = PrivateKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
-        let key = PrivateJwk::of(key);
-        let now = self.local.clock.now().unix_timestamp();
-        let issuer = self.local.authority.config().issuer().der();
-        let header =
-            json!({ "alg": "ES256", "x5cInsecure": [STANDARD.encode(der), STANDARD.encode(issuer)] });
-        let claims = json!({
-            "iss": "step-ca-client/1.0", "aud": "https://localhost/1.0/renew", "sub": NAME,
-            "nbf": now, "iat": now, "exp": now + 300, "jti": uuid::Uuid::new_v4().to_string(),
-        });
-        let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
-        let signature = key.sign(key.algorithm(), input.as_bytes()).unwrap();
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
-    pub(crate) fn sign_body(&self, fault: Option<Fault>) -> Value {
-        json!({ "csr": self.csr.pem, "ott": self.sign_token(fault) })
-    }
-
-    pub(crate) fn sign_token(&self, fault: Option<Fault>) -> String {
-        let mut claims = token::claims("mosaic-fed", NAME);
-        claims["step"] = json!({ "sha": self.csr.sha256_hex() });
-        claims["mosaic_grant_id"] = GRANT_ID.into();
-        claims["mosaic_subject_user_id"] = GRANT_ID.into();
-        self.mint(
-            claims,
-            fault,
-            "https://localhost/1.0/revoke",
-            &|ott| json!({ "csr": self.csr.pem, "ott": ott }),
-            "/sign",
-        )
-    }
-
-    /// Revokes a serial number that nobody has.
-    pub(crate) fn revoke_body(&self, fault: Option<Fault>) -> Value {
-        let serial = self.next_serial.get().to_string();
-        self.next_serial.set(self.next_serial.get() + 1);
-        let mut claims = token::claims("mosaic-fed", &serial);
-        claims["aud"] = "https://localhost/1.0/revoke".into();
-        let body = |ott: &str| json!({ "serial": "999", "ott": ott, "passive": true });
-        let ott = self.mint(claims, fault, "https://localhost/1.0/sign", &body, "/revoke");
-        json!({ "serial": serial, "ott": ott, "passive": true, "reasonCode": 1, "reason": "a test" })
-    }
-
-    /// Signs claims, with a fault. `spend` makes a body that uses the token up at `path` without effect.
-    fn mint(
-        &self,
-        mut claims: Value,
-        fault: Option<Fault>,
-        audience: &str,
-        spend: &dyn Fn(&str) -> Value,
-        path: &str,
-    ) -> String {
-        // The authority's clock stands still.
-        let now = self.local.clock.now().unix_timestamp();
-        claims["iat"] = now.into();
-        claims["nbf"] = now.into();
-        claims["exp"] = (now + 300).into();
-        match fault {
-            Some(Fault::Expired) => claims["exp"] = (now - 600).into(),
-            Some(Fault::Early) => claims["nbf"] = (now + 600).into(),
-            Some(Fault::OtherAudience) => claims["aud"] = audience.into(),
-            Some(Fault::UnknownProvisioner) => claims["iss"] = "nobody".into(),
-            // For other names than the request's, so that the token is spent and nothing comes of it.
-            Some(Fault::Spent) if path == "/sign" => claims["sans"] = json!(["other.example"]),
-            _ => {}
-        }
-        let key = if fault == Some(Fault::OtherKey) {
-            let mut key = self.other_key.clone();
-            key["kid"] = self.key["kid"].clone();
-            key
-        } else {
-            self.key.clone()
+        let asked = match purpose {
+            Purpose::Sign => with(path("/sign"), serde_json::json!({"csr": self.csr, "ott": token})),
+            Purpose::Revoke => {
+                let serial = self.next_serial();
+                with(path("/revoke"), serde_json::json!({"serial": serial, "ott": token, "passive": true}))
+            }
+            Purpose::Renew => {
+                let mut asked = with(path("/renew"), Value::Null);
+                asked.authorization.push(format!("Bearer {token}").into_bytes());
+                asked
+            }
         };
-        let token = token::mint(&key, &claims);
-        match fault {
-            Some(Fault::NoAlgorithm) => {
-                let header =
-                    URL_SAFE_NO_PAD.encode(json!({ "alg": "none", "kid": self.key["kid"] }).to_string());
-                format!("{header}.{}.", token.split('.').nth(1).unwrap())
-            }
-            Some(Fault::Cut) => token[..token.len() - 10].to_owned(),
-            Some(Fault::Spent) => {
-                let request = axum::http::Request::builder().method("POST").uri(path);
-                let request = request.body(axum::body::Body::from(spend(&token).to_string())).unwrap();
-                let answer = self.answer(request);
-                assert_eq!(answer.status, 403, "{answer:?}");
-                token
-            }
-            _ => token,
-        }
+        let answer = self.answer(&asked);
+        let status = if purpose == Purpose::Revoke { 200 } else { 201 };
+        assert_eq!(answer.status, status, "{}", answer.text());
+        self.issued += usize::from(status == 201);
+    }
+
+    /// The number that the next token for revoking is for.
+    pub(crate) fn next_serial(&self) -> String {
+        self.serial.to_string()
+    }
+
+    /// The same, and the next token is for another one.
+    pub(crate) fn take_serial(&mut self) -> String {
+        self.serial += 1;
+        (self.serial - 1).to_string()
+    }
+
+    pub(crate) fn client_serial(&self) -> String {
+        self.client.certificate.certificate().serial_number().to_string()
+    }
+
+    pub(crate) fn client_der(&self) -> &[u8] {
+        &self.client.der
+    }
+
+    pub(crate) fn provisioner_key(&self) -> PrivateJwk {
+        PrivateJwk::parse(self.provisioner.to_string().as_bytes()).expect("a key")
+    }
+
+    /// DER.
+    pub(crate) fn provisioner_public_key(&self) -> Vec<u8> {
+        let key = ProvisionerKey::parse(self.provisioner.to_string().as_bytes()).expect("a key");
+        key.jwk().public_key().expect("a public key").spki_der().to_vec()
     }
 }
 
-/// The status of a request over plain HTTP.
-pub(crate) fn plain_status(address: SocketAddr, method: &str, path: &str) -> u16 {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let text = String::from_utf8_lossy(&bytes);
-    text.split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or_else(|| panic!("{method} {path}: {text}"))
+impl Known {
+    fn new(ca: &Served) -> Self {
+        let (der, key) =
+            ca.local.issue(KeyKind::P256, &[ca.local.provisioner_extension(PROVISIONER)], |_| ());
+        let key = TestKey(key);
+        let shown = CertifiedKey::new(vec![der.clone().into()], Arc::new(TestKey(Arc::clone(&key.0))));
+        let tls = ca.client(Some(&Identity(Arc::new(shown))));
+        Self { certificate: ca.local.client(&der), der, key, tls }
+    }
 }

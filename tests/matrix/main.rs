@@ -1,154 +1,184 @@
-//! Every route x method x body x credential: nothing but the listed successes ever succeeds.
+//! Every path with every method, every body and every credential: nothing succeeds but what is listed, what is listed
+//! does, and each refusal has the contract's form.
 //!
-//! The product is generated and sent to the router in process, a sample of it over TLS too. [`rules::expected`] is the
-//! list: whatever it does not name has to be refused, in the form of the contract (CONTRACT.md section 1). A panic
-//! anywhere fails the test.
+//! [`successes`] is the list. Most requests go to the router in process, a sample through sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bodies;
 #[path = "../common/mod.rs"]
 mod common;
-
-mod bodies;
 mod desk;
-mod rules;
+mod paths;
+mod shape;
+mod successes;
+mod tokens;
 
-use std::collections::BTreeMap;
+use bodies::Body;
+use common::https;
+use common::https::Failure;
+use desk::Asked;
+use desk::Desk;
+use desk::LISTENERS;
+use desk::Listener;
+use tokens::Fault;
 
-use common::https::Request;
-use common::served::Served;
-use stepless::crypto::KeyKind;
-use stepless::store::Store as _;
-
-use crate::bodies::Body;
-use crate::desk::Authorization;
-use crate::desk::Desk;
-use crate::rules::METHODS;
-use crate::rules::Route;
-
-/// What succeeded how often, by route.
-type Tally = BTreeMap<&'static str, usize>;
-
-/// Sends one combination and judges the answer.
-fn check(desk: &Desk, tally: &mut Tally, case: &desk::Case<'_>) {
-    let answer = desk.send(case);
-    let expected = rules::expected(case);
-    let place = format!("{case:?}\n{answer:?}");
-    match expected {
-        Some(status) => {
-            assert_eq!(answer.status, status, "a listed success was refused: {place}");
-            *tally.entry(case.route.map_or("", |route| route.name)).or_default() += 1;
-        }
-        None => assert!(answer.status >= 400, "an unlisted success: {place}"),
-    }
-    rules::check_form(case, &answer, &place);
-}
+const METHODS: [&str; 17] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "M-SEARCH",
+    "QUERY", "BREW", "get", "Post", "GETT", "PRI",
+];
 
 #[test]
-fn only_the_listed_successes_succeed() {
-    let desk = Desk::new();
-    let mut tally = Tally::new();
-    let mut sent = 0_usize;
-    let mut go = |case: desk::Case<'_>| {
-        check(&desk, &mut tally, &case);
-        sent += 1;
-    };
-    let few = [Body::Empty, Body::Sign, Body::Revoke];
-    for route in rules::routes(&desk) {
-        for prefix in ["", "/1.0"] {
-            let path = format!("{prefix}{}", route.path);
-            for method in METHODS {
-                // Where a body is read, every body; where a token may stand in a header, every kind of that.
-                let reads = method == "POST" && route.method == "POST";
-                let bodies = if reads && prefix.is_empty() { Body::all() } else { few.to_vec() };
-                let credentials = if reads && route.name.starts_with("re") { 7 } else { 2 };
-                for body in bodies {
-                    // A body is not looked at for renewing: some must do.
-                    let credentials = if few.contains(&body) { credentials } else { 2 };
-                    for client in [false, true] {
-                        for authorization in Authorization::ALL.into_iter().take(credentials) {
-                            let (route, path) = (Some(&route), path.as_str());
-                            go(desk::Case { route, path, method, body, client, authorization });
-                        }
-                    }
-                }
-            }
-            for path in rules::near_misses(&path) {
-                for method in METHODS {
-                    for body in few {
-                        let (path, authorization) = (path.as_str(), Authorization::Renew);
-                        go(desk::Case { route: None, path, method, body, client: true, authorization });
-                    }
-                }
-            }
-        }
-    }
-    for path in rules::NOT_OFFERED {
+fn every_path_with_every_method() {
+    let mut desk = Desk::new();
+    for path in &paths::routes(&desk) {
         for method in METHODS {
-            for body in few {
-                let authorization = Authorization::Renew;
-                go(desk::Case { route: None, path, method, body, client: true, authorization });
+            for listener in LISTENERS {
+                for name in ["nothing", "sign", "revoke own"] {
+                    let body = desk.body(name);
+                    desk.ask(&Asked::new(listener, method, path, body));
+                }
             }
         }
     }
-    for route in rules::routes(&desk).iter().filter(|route| route.succeeds) {
-        assert!(tally.contains_key(route.name), "{} never succeeded", route.name);
-    }
-    // Each certificate that left is on record, and no other.
-    let issued: usize = ["sign", "renew", "re-sign", "rekey"].iter().filter_map(|name| tally.get(name)).sum();
-    let counts = common::local::block_on(desk.local.store.counts()).unwrap();
-    assert_eq!(counts.certificates, issued as u64 + desk.renewed_aside.get());
-    let successes: usize = tally.values().sum();
-    assert!(sent > 5_000 && successes * 2 < sent, "{sent} requests, {successes} listed successes: {tally:?}");
-}
-
-#[test]
-fn the_listeners_deny_by_default() {
-    let served = Served::start("mosaic");
-    let identity = served.identity(KeyKind::P256, None);
-    let clients = [served.client(None), served.client(Some(&identity))];
-    let kid = served.local.fixture.provisioner_key("mosaic-fed")["kid"].as_str().unwrap().to_owned();
-    let mut successes = 0;
-    for route in rules::shapes(&kid, "00") {
-        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
-            for (client, shown) in clients.iter().zip([false, true]) {
-                let path = format!("/1.0{}", route.path);
-                let request = Request { method: method.into(), path: path.clone(), ..Request::default() };
-                let answer = client.send(&request).unwrap();
-                let reads = route.method == "GET" && route.succeeds && ["GET", "HEAD"].contains(&method);
-                // Only renewing needs no body.
-                let renews = shown && method == "POST" && ["renew", "re-sign"].contains(&route.name);
-                assert_eq!(answer.status < 400, reads || renews, "{method} {path} {shown}: {answer:?}");
-                assert!(answer.header("x-request-id").is_some(), "{method} {path}");
-                successes += usize::from(answer.status < 400);
+    // What is no route spends no token: the same three do for all of them, and one is good in the end.
+    let bodies = ["nothing", "sign", "revoke own"].map(|name| desk.body(name));
+    let mut paths = paths::others();
+    paths.extend(paths::near_misses(&desk));
+    for path in &paths {
+        for method in METHODS {
+            for listener in LISTENERS {
+                for body in &bodies {
+                    desk.ask(&Asked::new(listener, method, path, body.clone()));
+                }
             }
         }
     }
-    assert!(successes > 40, "{successes}");
+    let sign = paths::routes(&desk).into_iter().find(|path| path.text == "/sign").unwrap();
+    desk.ask(&Asked::new(Listener::Tls, "POST", &sign, bodies[1].clone()));
+    let mut expected = vec!["/sign", "/revoke, certificate", "/renew, certificate", "/rekey"];
+    expected.extend(successes::readable());
+    let asked = desk.finish(&expected);
+    assert!(asked > 20_000, "{asked}");
 }
 
 #[test]
-fn the_plain_listener_serves_the_crl_alone() {
-    let served = Served::start("insecure");
-    let address = served.insecure.unwrap();
-    for route in rules::shapes("kid", "00") {
-        for prefix in ["", "/1.0"] {
-            for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
-                let path = format!("{prefix}{}", route.path);
-                let status = desk::plain_status(address, method, &path);
-                let allowed = route.name == "crl" && ["GET", "HEAD"].contains(&method);
-                assert_eq!(status < 400, allowed, "{method} {path}: {status}");
+fn every_route_with_every_body() {
+    let mut desk = Desk::new();
+    for path in &paths::routes(&desk) {
+        // A route of GET reads no body.
+        let names = if path.is_plain_post() { bodies::names() } else { bodies::few_names() };
+        for listener in LISTENERS {
+            for name in &names {
+                let body = desk.body(name);
+                desk.ask(&Asked::new(listener, path.method(), path, body));
             }
         }
     }
+    let asked = desk.finish(&["/sign", "/revoke", "/revoke, certificate", "/rekey", "/renew, certificate"]);
+    assert!(asked > 10_000, "{asked}");
 }
 
 #[test]
-fn a_success_is_listed_for_every_route_that_can_have_one() {
-    let routes: Vec<Route> = rules::shapes("kid", "00");
-    assert_eq!(routes.len(), 18);
-    assert_eq!(
-        routes.iter().filter(|route| !route.succeeds).map(|route| route.name).collect::<Vec<_>>(),
-        ["root/{sha}", "provisioners", "encrypted-key"]
-    );
+fn every_route_with_every_authorization() {
+    let mut desk = Desk::new();
+    for path in &paths::routes(&desk) {
+        let mut authorizations = Vec::new();
+        for scheme in ["Bearer ", "Token Bearer ", "bearer ", "BEARER ", "Bearer", "Bearer\t", "Basic ", ""] {
+            let thorough = path.is_plain_post() && scheme.contains("Bearer ");
+            let tokens = tokens::all().filter(|(_, fault)| thorough || *fault == Fault::None);
+            authorizations.extend(tokens.map(|token| (scheme, token)));
+        }
+        for listener in LISTENERS {
+            for (scheme, (purpose, fault)) in &authorizations {
+                for twice in [false, true] {
+                    let token = desk.token(*purpose, *fault);
+                    desk.take_serial();
+                    let mut asked = Asked::new(listener, path.method(), path, Body::plain("nothing", ""));
+                    asked.authorize(scheme, &token, *purpose, *fault, twice);
+                    desk.ask(&asked);
+                }
+            }
+            for bytes in [&b"Bearer \xff\xfe"[..], b"Bearer ", b"Bearer ..", b"\xc3\x28", b"Negotiate"] {
+                let mut asked = Asked::new(listener, path.method(), path, Body::plain("nothing", ""));
+                asked.authorization.push(bytes.to_vec());
+                desk.ask(&asked);
+            }
+        }
+    }
+    let asked = desk.finish(&["/renew, token", "/renew, certificate"]);
+    assert!(asked > 10_000, "{asked}");
+}
+
+/// TLS, client certificates and the plain port are real here.
+#[test]
+fn a_sample_through_sockets() {
+    let mut desk = Desk::new();
+    let mut paths = paths::routes(&desk);
+    paths.extend(paths::others());
+    paths.extend(paths::near_misses(&desk));
+    let mut requests = Vec::new();
+    for path in &paths {
+        for method in METHODS {
+            for listener in LISTENERS {
+                requests.push((listener, method, path));
+            }
+        }
+    }
+    // 31 is prime to the numbers of methods and listeners, so all of them come.
+    for (index, (listener, method, path)) in requests.into_iter().step_by(31).enumerate() {
+        let name = ["nothing", "sign", "revoke own", "rekey", "sign ott:Expired"][index % 5];
+        let body = desk.body(name);
+        send(&mut desk, &Asked::new(listener, method, path, body));
+    }
+    // And each route as it is meant.
+    for path in &paths::routes(&desk) {
+        for listener in LISTENERS {
+            for name in ["nothing", "sign", "revoke", "revoke own", "rekey", "null"] {
+                let body = desk.body(name);
+                send(&mut desk, &Asked::new(listener, path.method(), path, body));
+            }
+        }
+    }
+    let token = desk.token(tokens::Purpose::Renew, Fault::None);
+    let renew = paths::routes(&desk).into_iter().find(|path| path.text == "/renew").unwrap();
+    let mut asked = Asked::new(Listener::Tls, "POST", &renew, Body::plain("nothing", ""));
+    asked.authorize("Bearer ", &token, tokens::Purpose::Renew, Fault::None, false);
+    send(&mut desk, &asked);
+    desk.finish(&[
+        "/sign",
+        "/revoke",
+        "/revoke, certificate",
+        "/rekey",
+        "/renew, certificate",
+        "/renew, token",
+    ]);
+}
+
+/// Some requests never reach the routes through a socket: none of those may succeed either.
+fn send(desk: &mut Desk, asked: &Asked) {
+    match desk.send(asked) {
+        Ok(answer) if asked.method == "CONNECT" || asked.method == "PRI" => {
+            assert!(answer.status >= 400, "{asked:?}: {answer:?}");
+        }
+        Ok(answer) => desk.judge(asked, answer),
+        Err(Failure::Closed) if asked.method == "PRI" => {}
+        Err(failure) => panic!("{asked:?}: {failure:?}"),
+    }
+}
+
+/// A request as the client that shows answers byte for byte sends it.
+fn over_http(asked: &Asked) -> https::Request {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    headers.extend(asked.request_id.iter().map(|id| ("X-Request-Id".to_owned(), id.clone())));
+    for value in &asked.authorization {
+        headers.push(("Authorization".to_owned(), String::from_utf8(value.clone()).unwrap()));
+    }
+    https::Request {
+        method: asked.method.to_owned(),
+        path: asked.path.clone(),
+        headers,
+        body: asked.body.bytes.clone(),
+        chunked: false,
+    }
 }
