@@ -317,15 +317,15 @@ fn match_domain(domain: &str, constraint: &str) -> Result<bool, String> {
     if constraint.is_empty() {
         return Ok(true);
     }
-    let labels = |domain| {
-        domain_labels(domain).ok_or_else(|| format!("internal error: cannot parse domain {domain:?}"))
-    };
-    let found = labels(domain)?;
+    let unreadable = |text: &str| format!("internal error: cannot parse domain {text:?}");
+    // step-ca's reader of domains overlooks one empty label, if it is the first.
+    let visible = domain.strip_prefix('.').filter(|rest| !rest.is_empty()).unwrap_or(domain);
+    let found = domain_labels(visible).ok_or_else(|| unreadable(domain))?;
     let (constraint, below_only) = match constraint.strip_prefix('.') {
         Some(constraint) => (constraint, true),
         None => (constraint, false),
     };
-    let constraint = labels(constraint)?;
+    let constraint = domain_labels(constraint).ok_or_else(|| unreadable(constraint))?;
     if found.len() < constraint.len() || (below_only && found.len() == constraint.len()) {
         return Ok(false);
     }
@@ -406,6 +406,9 @@ mod tests {
             check(name, "");
         }
         check("a.other.example", "DNS name \"a.other.example\" is not permitted by any constraint");
+        check(".a.other.example", "DNS name \".a.other.example\" is not permitted by any constraint");
+        check("..other.example", "internal error: cannot parse domain \"..other.example\"");
+        check(".", "internal error: cannot parse domain \".\"");
         check("xgood.example", "DNS name \"xgood.example\" is not permitted by any constraint");
         check(
             "x.bad.good.example",

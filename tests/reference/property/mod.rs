@@ -37,11 +37,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::common::ca::step_ca_available;
-use crate::common::token;
 use crate::common::tools::skip;
 use crate::common::tools::variable;
 use site::Site;
 use trial::Trial;
+
+/// Which are drawn, if the environment does not say.
+const SEED: u64 = 20_261_124;
 
 /// Pairs of a run, if the environment does not say.
 const PAIRS: u64 = 2_400;
@@ -66,7 +68,8 @@ fn drawn_requests_get_the_answers_of_step_ca() {
     let number = |name: &str| {
         variable(name).map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name}: {text}")))
     };
-    let seed = number("STEPLESS_PROPERTY_SEED").unwrap_or_else(|| token::now().unsigned_abs());
+    // The same each time: what new draws find must not fail a change that has nothing to do with it.
+    let seed = number("STEPLESS_PROPERTY_SEED").unwrap_or(SEED);
     let only = number("STEPLESS_PROPERTY_ONLY");
     let pairs = number("STEPLESS_PROPERTY_PAIRS").unwrap_or(PAIRS);
     tell(&format!("drawn requests: {pairs} pairs, STEPLESS_PROPERTY_SEED={seed}"));
