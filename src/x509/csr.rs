@@ -464,9 +464,13 @@ fn read_text(value: &Element<'_>) -> Result<Option<String>, Error> {
         element::IA5_STRING => ascii_of(bytes, |byte| byte.is_ascii()),
         element::T61_STRING => Some(bytes.iter().copied().map(char::from).collect()),
         element::BMP_STRING => bmp(bytes),
+        // No text, but Go reads them all the same, an integer into 64 bits.
+        element::INTEGER if !element::is_integer(bytes) || bytes.len() > 8 => None,
+        element::BIT_STRING if element::bit_string(bytes).is_none() => None,
+        element::OBJECT_IDENTIFIER if ObjectIdentifier::from_bytes(bytes).is_err() => None,
         _ => return Ok(None),
     };
-    text.map(Some).ok_or(Error::Malformed("a string holds characters of another type"))
+    text.map(Some).ok_or(Error::Malformed("a value of the subject is not what its type says"))
 }
 
 fn ascii_of(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<String> {
@@ -616,11 +620,12 @@ mod tests {
         check(&[(12, b"a"), (12, b"")], None);
         // Other types, such as OCTET STRING and UniversalString, are no text.
         check(&[(12, b"a"), (4, b"b")], Some("a"));
+        check(&[(12, b"a"), (2, b"\x01"), (3, b"\x01\x02"), (6, b"\x55\x04")], Some("a"));
         check(&[(12, b"a"), (28, b"\0\0\0b")], Some("a"));
     }
 
     #[test]
-    fn broken_strings() {
+    fn broken_values() {
         for name in [
             (12, &b"\xff"[..]),
             (19, b"a@b"),
@@ -629,10 +634,18 @@ mod tests {
             (30, b"a"),
             (30, b"\xd8\x00\xdc\x00"),
             (30, b"\xff\xff"),
+            (2, b""),
+            (2, b"\x00\x01"),
+            (2, b"\x01\x02\x03\x04\x05\x06\x07\x08\x09"),
+            (3, b""),
+            (3, b"\x08\x00"),
+            (3, b"\x01"),
+            (3, b"\x01\x01"),
+            (6, b"\x80"),
         ] {
             check_refused(
                 &request(&subject(&[name]), &[]),
-                "malformed certification request: a string holds characters of another type",
+                "malformed certification request: a value of the subject is not what its type says",
             );
         }
     }
