@@ -16,6 +16,8 @@ use stepless::store::CertificateRecord;
 use stepless::store::Commit;
 use stepless::store::Counts;
 use stepless::store::CrlRecord;
+use stepless::store::Filter;
+use stepless::store::Listed;
 use stepless::store::MemoryStore;
 use stepless::store::Outcome;
 use stepless::store::Revocation;
@@ -142,6 +144,10 @@ impl Store for Contended {
 
     fn prune(&self, now: i64) -> StoreFuture<'_, u64> {
         self.0.prune(now)
+    }
+
+    fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>> {
+        self.0.list(filter, limit)
     }
 
     fn counts(&self) -> StoreFuture<'_, Counts> {

@@ -146,6 +146,19 @@ impl Authority {
         &self.grant_oids
     }
 
+    /// Where tokens and certificates are recorded.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.options.store
+    }
+
+    /// The provisioner that a token says it is for, if there is one; nothing of the token is verified.
+    #[must_use]
+    pub fn named_provisioner(&self, token: &str) -> Option<String> {
+        let token = UnverifiedToken::parse(token).ok()?;
+        Some(self.provisioners.find(&token.lookup())?.name().to_owned())
+    }
+
     /// The clock.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

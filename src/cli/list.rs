@@ -14,6 +14,7 @@ use crate::duration::format_rfc3339;
 use crate::duration::parse_rfc3339;
 use crate::store::Filter;
 use crate::store::Listed;
+use crate::store::Order;
 use crate::store::SqliteReader;
 use crate::x509::certificate::Certificate;
 use crate::x509::serial::SerialNumber;
@@ -79,13 +80,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let filter = filter(args, now)?;
     let path = args.place.path()?;
     let reader = SqliteReader::open(&path).map_err(|error| database::store_failure(&error))?;
-    let wanted = args.name.as_ref().map(|name| name.to_lowercase());
     let mut output = Output::new(args.format);
     let mut left = args.limit.unwrap_or(usize::MAX);
     let listed = reader.list(&filter, &mut |listed| {
-        let row = row(&listed, now);
-        if left > 0 && wanted.as_ref().is_none_or(|wanted| is_named(&row, wanted)) {
-            output.add(&row);
+        if left > 0 {
+            output.add(&row(&listed, now));
             left -= 1;
         }
         left > 0
@@ -120,7 +119,9 @@ fn filter(args: &Args, now: OffsetDateTime) -> Result<Filter, Failure> {
         subject_user_id: args.user.as_ref().map(|id| id.to_lowercase()),
         expiring_from: before.map(|_| now.unix_timestamp()),
         expiring_before: before,
+        name: args.name.clone(),
         revoked: args.revoked,
+        order: Order::Newest,
     })
 }
 
@@ -165,10 +166,6 @@ fn row(listed: &Listed, now: OffsetDateTime) -> Map<String, Value> {
         set("reason", revocation.reason.as_str().into());
     }
     row
-}
-
-fn is_named(row: &Map<String, Value>, wanted: &str) -> bool {
-    ["subject", "names"].iter().any(|column| cell(row, column).to_lowercase().contains(wanted))
 }
 
 /// A value as text, a list with spaces between.

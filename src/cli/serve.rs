@@ -67,6 +67,9 @@ pub(super) struct Args {
     /// Listen here instead of where ca.json says; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<String>,
+    /// Serve operators here over plain HTTP: page, /metrics, /ready, /health; a loopback address
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<String>,
     /// Print only the first and the last line at start
     #[arg(long)]
     quiet: bool,
@@ -160,9 +163,15 @@ async fn bind(
     })?;
     let authority = Arc::new(authority);
     let routes = if args.dev { RouterOptions::development() } else { RouterOptions::default() };
-    let server = Server::bind(&address, Arc::clone(&authority), routes).await.map_err(|error| {
+    let bound = Server::bind(&address, Arc::clone(&authority), routes).await;
+    let bound = match (bound, &args.admin) {
+        (Ok(server), Some(admin)) => server.with_admin(admin).await,
+        (bound, _) => bound,
+    };
+    let server = bound.map_err(|error| {
         let hint = match &error {
             server::Error::Listen { .. } => "choose a free HOST:PORT with --address",
+            server::Error::NotLoopback(_) => "to look from elsewhere, use: ssh -L 9444:127.0.0.1:9444 HOST",
             server::Error::Tls(_) => "correct the member tls of ca.json and start again",
             server::Error::Crl(authority::Error::Store(error)) => error.hint(),
             _ => "look at the log, and start again",
@@ -249,6 +258,9 @@ fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server, d
     }
     if let Some(address) = server.insecure_local_address() {
         lines.push_str(&format!("Serving the CRL over HTTP on {address}\n"));
+    }
+    if let Some(address) = server.admin_local_address() {
+        lines.push_str(&format!("Serving operators on http://{address}\n"));
     }
     for warning in database.warnings.iter().chain(&authority.config().ca.warnings).chain(server.warnings()) {
         lines.push_str(&format!("warning: {warning}\n"));

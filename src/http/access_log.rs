@@ -2,6 +2,7 @@
 //!
 //! Never a token, a key or a body (CONTRACT.md D21).
 
+use std::time::Duration;
 use std::time::Instant;
 
 use axum::Extension;
@@ -15,6 +16,8 @@ use crate::authority::Issued;
 use crate::authority::Revoked;
 use crate::duration::format_rfc3339;
 use crate::http::App;
+use crate::http::metrics::Refusal;
+use crate::http::metrics::Route;
 use crate::http::request_id::RequestId;
 use crate::http::server::RemoteAddress;
 
@@ -26,20 +29,26 @@ pub(crate) enum Detail {
     Refused { code: &'static str, cause: String },
 }
 
+/// The provisioner that a refused request named.
+#[derive(Debug, Clone)]
+pub(super) struct NamedProvisioner(pub(super) String);
+
 pub(super) async fn layer(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
     request: Request,
     next: Next,
 ) -> Response {
-    if app.authority.config().ca.log_format.is_none() {
-        return log_details(&request_id, next.run(request).await);
-    }
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let remote = request.extensions().get::<RemoteAddress>().map(ToString::to_string).unwrap_or_default();
     let response = log_details(&request_id, next.run(request).await);
+    let took = started.elapsed();
+    count(&app, &request_id, &response, took);
+    if app.authority.config().ca.log_format.is_none() {
+        return response;
+    }
     tracing::info!(
         request_id = request_id.as_str(),
         remote_address = remote,
@@ -47,10 +56,31 @@ pub(super) async fn layer(
         path,
         status = response.status().as_u16(),
         size = response.body().size_hint().exact().unwrap_or_default(),
-        duration_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        duration_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         "request",
     );
     response
+}
+
+fn count(app: &App, request_id: &RequestId, response: &Response, took: Duration) {
+    let (status, extensions) = (response.status().as_u16(), response.extensions());
+    // All that leads nowhere counts as one: a client must not choose how many series there are.
+    let route = extensions.get::<Route>().map_or("none", |route| route.0);
+    app.metrics.request(route, status, took);
+    match extensions.get::<Detail>() {
+        Some(Detail::Issued(_)) => app.metrics.issued(route),
+        Some(Detail::Revoked(_)) => app.metrics.revoked(),
+        Some(Detail::Refused { code, cause }) => app.metrics.refused(Refusal {
+            at: app.authority.clock().now(),
+            route,
+            status,
+            code,
+            cause: cause.clone(),
+            provisioner: extensions.get::<NamedProvisioner>().map(|named| named.0.clone()),
+            request_id: request_id.as_str().to_owned(),
+        }),
+        None => {}
+    }
 }
 
 /// Reasons and certificates are logged even where ca.json asks for no request log.

@@ -83,9 +83,20 @@ impl Connection {
 
     /// Serves plain HTTP/1.1: the CRL.
     pub(super) async fn run_insecure(self, stream: TcpStream, watcher: Watcher) {
+        let current = Arc::clone(&self.current);
+        self.run_plain(stream, watcher, move || current.get().insecure_router().clone()).await;
+    }
+
+    /// Serves plain HTTP/1.1 with the routes that `router` gives for each request.
+    pub(super) async fn run_plain(
+        self,
+        stream: TcpStream,
+        watcher: Watcher,
+        router: impl Fn() -> Router + Send + Sync + 'static,
+    ) {
         let _ = stream.set_nodelay(true);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let router = self.current.get().insecure_router().clone();
+            let router = router();
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(self.remote);
             answer(router, request)

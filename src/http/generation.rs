@@ -8,9 +8,11 @@ use axum::Router;
 use rustls::ServerConfig;
 
 use crate::authority::Authority;
+use crate::http::App;
 use crate::http::RouterOptions;
-use crate::http::insecure_router;
-use crate::http::router;
+use crate::http::insecure_routes;
+use crate::http::metrics::Metrics;
+use crate::http::routes;
 use crate::http::tls;
 use crate::http::tls::ServerCertificate;
 
@@ -29,9 +31,10 @@ impl Generation {
     pub(super) fn new(
         authority: Arc<Authority>,
         options: RouterOptions,
+        metrics: Arc<Metrics>,
     ) -> Result<(Self, Vec<String>), tls::Error> {
-        let router = router(Arc::clone(&authority), options);
-        Self::with_router(authority, options, router)
+        let router = routes(App::new(Arc::clone(&authority), options, Arc::clone(&metrics)));
+        Self::with_router(authority, options, router, metrics)
     }
 
     /// The same with something around the routes of the HTTPS listener.
@@ -39,12 +42,14 @@ impl Generation {
         authority: Arc<Authority>,
         options: RouterOptions,
         router: Router,
+        metrics: Arc<Metrics>,
     ) -> Result<(Self, Vec<String>), tls::Error> {
         let certificate = Arc::new(ServerCertificate::new(&authority)?);
         let (tls, warnings) = tls::server_config(&authority, Arc::clone(&certificate))?;
+        let app = App::new(Arc::clone(&authority), options, metrics);
         let generation = Self {
             router,
-            insecure_router: insecure_router(Arc::clone(&authority), options),
+            insecure_router: insecure_routes(app),
             tls: Arc::new(tls),
             authority,
             certificate,
@@ -54,6 +59,11 @@ impl Generation {
 
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// When the server's own certificate ends.
+    pub(super) fn certificate_end(&self) -> time::OffsetDateTime {
+        self.certificate.not_after()
     }
 
     pub(super) fn tls(&self) -> &Arc<ServerConfig> {

@@ -1,15 +1,19 @@
 //! step-ca's routes over axum, and the HTTPS server around them; decides no certificate.
 //!
 //! [`router`] is the whole of it without a network, [`server::Server`] puts it behind rustls.
-//! CONTRACT.md sections 1 to 3 and 8 to 10.
+//! CONTRACT.md sections 1 to 3 and 8 to 10. What is for operators is served apart, by `admin`.
 
 mod access_log;
+mod admin;
 mod body;
 mod client_auth;
 mod connection;
 mod crl;
 mod generation;
+mod html;
+mod metrics;
 mod path;
+mod people;
 mod problem;
 mod provisioners;
 mod read;
@@ -43,6 +47,8 @@ use axum::routing::MethodRouter;
 use crate::authority::Authority;
 use crate::authority::Error;
 use crate::authority::Issued;
+use crate::http::metrics::Metrics;
+use crate::http::metrics::Route;
 use crate::json;
 use crate::wire::SignResponse;
 
@@ -72,14 +78,19 @@ pub(crate) struct App {
     authority: Arc<Authority>,
     options: RouterOptions,
     trace_header: HeaderName,
+    metrics: Arc<Metrics>,
 }
 
 /// step-ca's routes, each with and without the prefix `/1.0`.
 pub fn router(authority: Arc<Authority>, options: RouterOptions) -> Router {
-    let app = App::new(authority, options);
+    routes(App::new(authority, options, Arc::default()))
+}
+
+fn routes(app: App) -> Router {
     let mut router = Router::new();
     for prefix in ["", "/1.0"] {
-        let mut route = |path: &str, methods: MethodRouter<App>| {
+        let mut route = |path: &'static str, methods: MethodRouter<App>| {
+            let methods = methods.layer(middleware::map_response(move |response| counted(path, response)));
             router = std::mem::take(&mut router).route(&format!("{prefix}{path}"), methods);
         };
         route("/health", get(read::health));
@@ -99,19 +110,29 @@ pub fn router(authority: Arc<Authority>, options: RouterOptions) -> Router {
         route("/revoke", post(revoke::revoke));
         route("/crl", get(crl::crl));
     }
-    finish(router, app)
+    finish(router.fallback(people::or_not_found), app)
 }
 
 /// The routes of the plain listener: the CRL's alone (CONTRACT.md section 10).
 pub fn insecure_router(authority: Arc<Authority>, options: RouterOptions) -> Router {
-    let app = App::new(authority, options);
-    let router = Router::new().route("/crl", get(crl::crl)).route("/1.0/crl", get(crl::crl));
-    finish(router, app)
+    insecure_routes(App::new(authority, options, Arc::default()))
 }
 
-/// What surrounds all routes.
+fn insecure_routes(app: App) -> Router {
+    let counted = middleware::map_response(|response| counted("/crl", response));
+    let crl = get(crl::crl).layer(counted);
+    finish(Router::new().route("/crl", crl.clone()).route("/1.0/crl", crl).fallback(not_found), app)
+}
+
+/// Tells the metrics which route answered.
+async fn counted(route: &'static str, mut response: Response) -> Response {
+    response.extensions_mut().insert(Route(route));
+    response
+}
+
+/// What surrounds all routes; `router` has its fallback.
 fn finish(router: Router<App>, app: App) -> Router {
-    let routes: Router = router.fallback(not_found).with_state(app.clone());
+    let routes: Router = router.with_state(app.clone());
     // A router of its own: within the routes' one, axum would add what a route allows.
     Router::new()
         .fallback_service(routes)
@@ -122,11 +143,11 @@ fn finish(router: Router<App>, app: App) -> Router {
 }
 
 impl App {
-    fn new(authority: Arc<Authority>, options: RouterOptions) -> Self {
+    fn new(authority: Arc<Authority>, options: RouterOptions, metrics: Arc<Metrics>) -> Self {
         let trace_header = authority.config().ca.trace_header.as_deref();
         let trace_header = trace_header.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         let trace_header = trace_header.unwrap_or(HeaderName::from_static("x-smallstep-id"));
-        Self { authority, options, trace_header }
+        Self { authority, options, trace_header, metrics }
     }
 }
 

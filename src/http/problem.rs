@@ -16,6 +16,7 @@ use crate::authority::RevokeError;
 use crate::authority::ValidityError;
 use crate::http::App;
 use crate::http::access_log::Detail;
+use crate::http::access_log::NamedProvisioner;
 use crate::http::json;
 use crate::profile;
 use crate::provisioner::DraftError;
@@ -38,6 +39,15 @@ pub(super) fn refusal(app: &App, error: &Error) -> Response {
     };
     if app.options.reveal_refusals {
         response.headers_mut().insert(REFUSAL_HEADER, HeaderValue::from_static(error.code()));
+    }
+    response
+}
+
+/// The same for a request with this token: the provisioner that it names is kept for operators.
+pub(super) fn token_refusal(app: &App, named: Option<String>, error: &Error) -> Response {
+    let mut response = refusal(app, error);
+    if let Some(named) = named {
+        response.extensions_mut().insert(NamedProvisioner(named));
     }
     response
 }

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use zeroize::Zeroizing;
 
 use crate::authority::ClientCertificate;
 use crate::authority::RevokeError;
@@ -31,6 +32,7 @@ pub(super) async fn revoke(
         Ok(request) => request,
         Err(error) => return problem::refusal(&app, &RevokeError::Json(error).into()),
     };
+    let ott = request.ott.clone().map(Zeroizing::new);
     let client = client.as_ref().map(|Extension(client)| client);
     match app.authority.revoke(request, client, request_id.as_str()).await {
         Ok(revoked) => {
@@ -38,6 +40,9 @@ pub(super) async fn revoke(
             response.extensions_mut().insert(Detail::Revoked(revoked));
             response
         }
-        Err(error) => problem::refusal(&app, &error),
+        Err(error) => {
+            let named = ott.as_deref().and_then(|ott| app.authority.named_provisioner(ott));
+            problem::token_refusal(&app, named, &error)
+        }
     }
 }

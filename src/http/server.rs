@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
@@ -18,9 +19,11 @@ use tokio::task::JoinSet;
 
 use crate::authority::Authority;
 use crate::http::RouterOptions;
+use crate::http::admin;
 use crate::http::connection::Connection;
 use crate::http::generation::Current;
 use crate::http::generation::Generation;
+use crate::http::metrics::Metrics;
 use crate::http::tls;
 
 /// How long running requests may take once the server is to stop.
@@ -51,6 +54,12 @@ pub enum Error {
         /// The system's reason, in lower case.
         reason: String,
     },
+    /// The address for operators can be reached from elsewhere, or is none.
+    #[error(
+        "operators cannot be served on {0}: what is shown there is shown without asking who asks, so it has to be a \
+         loopback address with a port, such as 127.0.0.1:9444"
+    )]
+    NotLoopback(String),
     /// TLS cannot be served.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -76,6 +85,8 @@ struct Listeners {
     https: TcpListener,
     /// The plain one, for the CRL.
     insecure: Option<TcpListener>,
+    /// The plain one for operators, with its routes.
+    admin: Option<(TcpListener, Router)>,
 }
 
 /// What a new configuration changes about the listeners.
@@ -91,6 +102,7 @@ struct Change {
 pub struct ServerHandle {
     current: Arc<Current>,
     options: RouterOptions,
+    metrics: Arc<Metrics>,
     changes: mpsc::UnboundedSender<Change>,
     addresses: Arc<tokio::sync::Mutex<Addresses>>,
 }
@@ -124,9 +136,10 @@ impl Server {
         authority: Arc<Authority>,
         options: RouterOptions,
     ) -> Result<Self, Error> {
-        let served = Generation::new(Arc::clone(&authority), options)?;
+        let metrics = Arc::new(Metrics::default());
+        let served = Generation::new(Arc::clone(&authority), options, Arc::clone(&metrics))?;
         let https = listen(address).await?;
-        Self::on(https, address, served, options).await
+        Self::on(https, address, served, options, metrics).await
     }
 
     /// Serves on a listener that is there already, with `router` in place of the routes alone.
@@ -137,9 +150,10 @@ impl Server {
         options: RouterOptions,
         router: axum::Router,
     ) -> Result<Self, Error> {
-        let served = Generation::with_router(authority, options, router)?;
+        let metrics = Arc::new(Metrics::default());
+        let served = Generation::with_router(authority, options, router, Arc::clone(&metrics))?;
         let address = https.local_addr().map(|address| address.to_string()).unwrap_or_default();
-        Self::on(https, &address, served, options).await
+        Self::on(https, &address, served, options, metrics).await
     }
 
     async fn on(
@@ -147,6 +161,7 @@ impl Server {
         address: &str,
         (generation, warnings): (Generation, Vec<String>),
         options: RouterOptions,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let addresses = Addresses::new(address, generation.authority());
         let insecure = listen_unless_empty(&addresses.insecure).await?;
@@ -155,10 +170,38 @@ impl Server {
         let handle = ServerHandle {
             current: Arc::new(Current::new(generation)),
             options,
+            metrics,
             changes,
             addresses: Arc::new(tokio::sync::Mutex::new(addresses)),
         };
-        Ok(Self { listeners: Listeners { https, insecure }, changes: receiver, handle, warnings })
+        Ok(Self {
+            listeners: Listeners { https, insecure, admin: None },
+            changes: receiver,
+            handle,
+            warnings,
+        })
+    }
+
+    /// Listens for operators as well, over plain HTTP: page, metrics, readiness. A reload leaves this listener alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLoopback`] unless `address` is the loopback interface's and has a port, [`Error::Listen`].
+    pub async fn with_admin(mut self, address: &str) -> Result<Self, Error> {
+        let literal = address.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        let parsed = literal.as_deref().unwrap_or(address).parse::<SocketAddr>();
+        let loopback = parsed.ok().filter(|address| address.ip().is_loopback());
+        let loopback = loopback.ok_or_else(|| Error::NotLoopback(address.to_owned()))?;
+        let listener = listen(&loopback.to_string()).await?;
+        let routes = admin::router(Arc::clone(&self.handle.current), Arc::clone(&self.handle.metrics));
+        self.listeners.admin = Some((listener, routes));
+        Ok(self)
+    }
+
+    /// The address for operators, if there is one.
+    #[must_use]
+    pub fn admin_local_address(&self) -> Option<SocketAddr> {
+        self.listeners.admin.as_ref()?.0.local_addr().ok()
     }
 
     /// The address that is listened on, with the port that was chosen.
@@ -208,6 +251,15 @@ impl Server {
                     }
                 }
                 Some(_) = connections.join_next() => {}
+                accepted = accept_if_any(self.listeners.admin.as_ref().map(|(listener, _)| listener)) => {
+                    if let (Some((stream, remote)), Some((_, routes))) =
+                        (accepted_or_paused(accepted).await, &self.listeners.admin)
+                    {
+                        let connection = Connection::new(Arc::clone(current), remote);
+                        let routes = routes.clone();
+                        connections.spawn(connection.run_plain(stream, graceful.watcher(), move || routes.clone()));
+                    }
+                }
                 Some(change) = self.changes.recv() => self.listeners.change(change),
                 changed = stop.changed() => {
                     if changed.is_err() || *stop.borrow() {
@@ -238,7 +290,8 @@ impl ServerHandle {
     pub async fn reload(&self, address: &str, authority: Arc<Authority>) -> Result<Vec<String>, Error> {
         let mut addresses = self.addresses.lock().await;
         let wanted = Addresses::new(address, &authority);
-        let (generation, warnings) = Generation::new(Arc::clone(&authority), self.options)?;
+        let (generation, warnings) =
+            Generation::new(Arc::clone(&authority), self.options, Arc::clone(&self.metrics))?;
         let mut change = Change::default();
         if wanted.https != addresses.https {
             change.https = Some(listen(&wanted.https).await?);

@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use zeroize::Zeroizing;
 
 use crate::authority::Error;
 use crate::authority::RequestError;
@@ -24,7 +25,16 @@ pub(super) async fn sign(
         Err(answer) => return *answer,
     };
     match SignRequest::decode(&bytes) {
-        Ok(request) => issued(&app, app.authority.sign(request, request_id.as_str()).await),
+        Ok(request) => {
+            let ott = request.ott.clone().map(Zeroizing::new);
+            match app.authority.sign(request, request_id.as_str()).await {
+                Err(error) => {
+                    let named = ott.as_deref().and_then(|ott| app.authority.named_provisioner(ott));
+                    problem::token_refusal(&app, named, &error)
+                }
+                answered => issued(&app, answered),
+            }
+        }
         Err(error) => problem::refusal(&app, &Error::Request(RequestError::Json(error))),
     }
 }

@@ -74,6 +74,12 @@ impl ServerCertificate {
         })
     }
 
+    /// When the present one ends.
+    #[must_use]
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.fresh.read().unwrap_or_else(PoisonError::into_inner).end + (LIFETIME - RENEW_AFTER)
+    }
+
     /// Makes the next one if it is time for it, and tells whether it did.
     ///
     /// # Errors

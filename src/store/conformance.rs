@@ -26,6 +26,9 @@ use super::CertificateRecord;
 use super::Commit;
 use super::Counts;
 use super::CrlRecord;
+use super::Filter;
+use super::Listed;
+use super::Order;
 use super::Outcome;
 use super::Revocation;
 use super::SpentToken;
@@ -137,6 +140,7 @@ pub(super) fn run<S: Store>(open: &dyn Fn() -> S) {
     lists_forget_what_expired(&open());
     crl_numbers_only_rise(&open());
     of_fifty_revocations_one_wins(&open());
+    lists_hold_what_fits(&open());
 }
 
 fn a_token_is_spent_once(store: &impl Store) {
@@ -311,6 +315,39 @@ fn of_fifty_revocations_one_wins(store: &impl Store) {
     let recorded = outcomes.iter().filter(|outcome| **outcome == Outcome::Recorded).count();
     assert_eq!(recorded, 1, "{outcomes:?}");
     assert_eq!(block_on(store.revocations(0)).unwrap().len(), 1);
+}
+
+fn lists_hold_what_fits(store: &impl Store) {
+    for (number, end) in [(1, 300), (2, 100), (3, 200)] {
+        let record = CertificateRecord { not_after: end, ..certificate(number) };
+        let commit = Commit { certificate: Some(record), ..Commit::default() };
+        check(store, commit, Outcome::Recorded);
+    }
+    check(store, revoke(3, Some(200)), Outcome::Recorded);
+    check(store, revoke(8, Some(250)), Outcome::Recorded);
+    check(store, revoke(9, None), Outcome::Recorded);
+    let check = |filter: Filter, limit: usize, expected: &[u32]| {
+        let listed = block_on(store.list(filter.clone(), limit)).unwrap();
+        let serials: Vec<_> = listed.iter().map(|listed| listed.serial.clone()).collect();
+        let expected: Vec<_> = expected.iter().copied().map(serial).collect();
+        assert_eq!(serials, expected, "{filter:?}");
+        for Listed { serial, certificate, revocation } in listed {
+            assert_eq!(certificate, block_on(store.certificate(&serial)).unwrap());
+            assert_eq!(revocation, block_on(store.revocation(&serial)).unwrap());
+        }
+    };
+    let all = Filter::default;
+    check(all(), 9, &[3, 2, 1, 9, 8]);
+    check(all(), 2, &[3, 2]);
+    check(all(), 0, &[]);
+    check(Filter { order: Order::Expiry, ..all() }, 9, &[2, 3, 1, 9, 8]);
+    check(Filter { order: Order::Expiry, expiring_from: Some(200), ..all() }, 9, &[3, 1, 8]);
+    check(Filter { expiring_before: Some(200), ..all() }, 9, &[2]);
+    check(Filter { revoked: true, ..all() }, 9, &[3, 9, 8]);
+    check(Filter { serial: Some(serial(8)), ..all() }, 9, &[8]);
+    check(Filter { grant_id: certificate(2).grant_id, ..all() }, 9, &[2]);
+    check(Filter { subject_user_id: Some("x".to_owned()), ..all() }, 9, &[]);
+    check(Filter { name: Some("HOST3.ex".to_owned()), ..all() }, 9, &[3]);
 }
 
 /// Runs `work` with 0, 1, 2, … on as many threads, started together.

@@ -9,6 +9,9 @@ use crate::store::CertificateRecord;
 use crate::store::Commit;
 use crate::store::Counts;
 use crate::store::CrlRecord;
+use crate::store::Filter;
+use crate::store::Listed;
+use crate::store::Order;
 use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::Store;
@@ -99,6 +102,53 @@ impl State {
         Outcome::Recorded
     }
 
+    fn certificate(&self, serial: &SerialNumber) -> Option<&CertificateRecord> {
+        self.issued.get(serial).and_then(|index| self.certificates.get(*index))
+    }
+
+    fn revocation(&self, serial: &SerialNumber) -> Option<&Revocation> {
+        self.revoked.get(serial).and_then(|index| self.revocations.get(*index))
+    }
+
+    fn list(&self, filter: &Filter, limit: usize) -> Vec<Listed> {
+        let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+        let in_time = |end: i64| {
+            filter.expiring_from.is_none_or(|from| end >= from)
+                && filter.expiring_before.is_none_or(|before| end < before)
+        };
+        let has_serial = |serial: &SerialNumber| filter.serial.as_ref().is_none_or(|wanted| wanted == serial);
+        let fits = |certificate: &&CertificateRecord| {
+            has_serial(&certificate.serial)
+                && same(&filter.grant_id, &certificate.grant_id)
+                && same(&filter.subject_user_id, &certificate.subject_user_id)
+                && in_time(certificate.not_after)
+                && (!filter.revoked || self.revoked.contains_key(&certificate.serial))
+                && filter.is_named(certificate)
+        };
+        let mut certificates: Vec<&CertificateRecord> = self.certificates.iter().rev().filter(fits).collect();
+        if filter.order == Order::Expiry {
+            certificates.sort_by_key(|certificate| certificate.not_after);
+        }
+        let no_end = filter.expiring_from.is_none() && filter.expiring_before.is_none();
+        let unrecorded = |revocation: &&Revocation| {
+            filter.takes_unrecorded()
+                && !self.issued.contains_key(&revocation.serial)
+                && has_serial(&revocation.serial)
+                && revocation.expires_at.map_or(no_end, in_time)
+        };
+        let recorded = certificates.into_iter().map(|certificate| Listed {
+            serial: certificate.serial.clone(),
+            certificate: Some(certificate.clone()),
+            revocation: self.revocation(&certificate.serial).cloned(),
+        });
+        let unrecorded = self.revocations.iter().rev().filter(unrecorded).map(|revocation| Listed {
+            serial: revocation.serial.clone(),
+            certificate: None,
+            revocation: Some(revocation.clone()),
+        });
+        recorded.chain(unrecorded).take(limit).collect()
+    }
+
     fn record_crl(&mut self, crl: CrlRecord) -> bool {
         let is_next = self.crl.as_ref().is_none_or(|last| last.number.checked_add(1) == Some(crl.number));
         if is_next {
@@ -115,18 +165,16 @@ impl Store for MemoryStore {
 
     fn certificate(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<CertificateRecord>> {
         let serial = serial.clone();
-        Box::pin(async move {
-            let state = self.state();
-            Ok(state.issued.get(&serial).and_then(|index| state.certificates.get(*index)).cloned())
-        })
+        Box::pin(async move { Ok(self.state().certificate(&serial).cloned()) })
     }
 
     fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
         let serial = serial.clone();
-        Box::pin(async move {
-            let state = self.state();
-            Ok(state.revoked.get(&serial).and_then(|index| state.revocations.get(*index)).cloned())
-        })
+        Box::pin(async move { Ok(self.state().revocation(&serial).cloned()) })
+    }
+
+    fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>> {
+        Box::pin(async move { Ok(self.state().list(&filter, limit)) })
     }
 
     fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {

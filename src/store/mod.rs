@@ -29,6 +29,7 @@ pub use record::Counts;
 pub use record::CrlRecord;
 pub use record::Filter;
 pub use record::Listed;
+pub use record::Order;
 pub use record::Outcome;
 pub use record::Revocation;
 pub use record::SpentToken;
@@ -75,6 +76,14 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// [`Error::Busy`], or the store cannot be read.
     fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>>;
+
+    /// The certificates that fit, and the revocations of those that are not on record; `limit` at most. May read
+    /// through all of the store: for people, not for each request.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>>;
 
     /// What a CRL lists: the revocations of certificates that expire at `now` (Unix seconds) or later, or nobody
     /// knows when. In the order in which they were recorded.

@@ -1,5 +1,6 @@
 //! What a store keeps and what it is asked to keep: plain data.
 
+use crate::x509::certificate::Certificate;
 use crate::x509::serial::SerialNumber;
 
 /// What makes a token the same token again: a SHA-256 over its provisioner and `jti`, or over its provisioner, header
@@ -127,8 +128,40 @@ pub struct Filter {
     pub expiring_from: Option<i64>,
     /// Valid until before then, Unix seconds.
     pub expiring_before: Option<i64>,
+    /// Text that the subject or one of the names has in it, in whatever case.
+    pub name: Option<String>,
     /// Revoked ones only.
     pub revoked: bool,
+    /// Which come first.
+    pub order: Order,
+}
+
+/// The order of a list of certificates. Those that were revoked without being on record come last in any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// Those that expire first.
+    Expiry,
+}
+
+impl Filter {
+    /// Whether a certificate has the [`name`](Self::name), if there is one.
+    pub(super) fn is_named(&self, certificate: &CertificateRecord) -> bool {
+        let Some(name) = &self.name else { return true };
+        let name = name.to_lowercase();
+        certificate.subject.to_lowercase().contains(&name)
+            || Certificate::parse(&certificate.der).is_ok_and(|certificate| {
+                let names = &certificate.subject_alt_names().names;
+                names.iter().any(|other| other.to_string().to_lowercase().contains(&name))
+            })
+    }
+
+    /// Whether revocations of certificates that are not on record can fit: nobody knows their grants and names.
+    pub(super) fn takes_unrecorded(&self) -> bool {
+        self.grant_id.is_none() && self.subject_user_id.is_none() && self.name.is_none()
+    }
 }
 
 /// A certificate on record, or a revocation of one that is not.

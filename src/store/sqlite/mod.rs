@@ -21,6 +21,8 @@ use crate::store::Commit;
 use crate::store::Counts;
 use crate::store::CrlRecord;
 use crate::store::Error;
+use crate::store::Filter;
+use crate::store::Listed;
 use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::Store;
@@ -193,6 +195,20 @@ impl Store for SqliteStore {
     fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
         let serial = serial.clone();
         Box::pin(self.ask(move |reply| Request::FindRevocation(serial, reply)))
+    }
+
+    fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>> {
+        self.beside_the_writer(move |path| {
+            let mut found = Vec::new();
+            let mut visit = |listed| {
+                if found.len() < limit {
+                    found.push(listed);
+                }
+                found.len() < limit
+            };
+            SqliteReader::open(path)?.list(&filter, &mut visit)?;
+            Ok(found)
+        })
     }
 
     fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {

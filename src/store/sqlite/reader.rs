@@ -39,7 +39,7 @@ impl SqliteReader {
         Ok(Self { connection: connection::open_to_read(path)?, path: path.to_owned() })
     }
 
-    /// Calls `visit` with each certificate that fits, the newest first, until it answers `false`; then with the
+    /// Calls `visit` with each certificate that fits, in the filter's order, until it answers `false`; then with the
     /// revocations of those that are not on record.
     ///
     /// # Errors

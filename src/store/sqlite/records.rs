@@ -11,6 +11,7 @@ use crate::store::Commit;
 use crate::store::CrlRecord;
 use crate::store::Filter;
 use crate::store::Listed;
+use crate::store::Order;
 use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::SpentToken;
@@ -131,7 +132,7 @@ fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite:
     Ok(())
 }
 
-/// Reads certificates and revocations as [`Listed`], newest first; those revoked without a record come last.
+/// Reads certificates and revocations as [`Listed`]; those revoked without a record come last.
 ///
 /// `visit` says whether to go on.
 pub(super) fn list(
@@ -139,7 +140,11 @@ pub(super) fn list(
     filter: &Filter,
     visit: &mut dyn FnMut(Listed) -> bool,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
+    let order = match filter.order {
+        Order::Newest => "certificates.id DESC",
+        Order::Expiry => "not_after, certificates.id DESC",
+    };
+    let mut statement = connection.prepare(&format!(
         "SELECT certificates.serial, der, not_before, not_after, subject, name, provisioners.provisioner_id, grant_id,
              subject_user_id, issued_at, certificates.request_id, revocations.id IS NOT NULL AS is_revoked
          FROM certificates JOIN provisioners ON provisioners.id = certificates.provisioner
@@ -150,8 +155,8 @@ pub(super) fn list(
              AND (:from IS NULL OR not_after >= :from)
              AND (:to IS NULL OR not_after < :to)
              AND (NOT :revoked OR is_revoked)
-         ORDER BY certificates.id DESC",
-    )?;
+         ORDER BY {order}",
+    ))?;
     let mut rows = statement.query(named_params! {
         ":serial": filter.serial.as_ref().map(SerialNumber::content),
         ":grant_id": filter.grant_id,
@@ -162,6 +167,9 @@ pub(super) fn list(
     })?;
     while let Some(row) = rows.next()? {
         let certificate = read(row)?;
+        if !filter.is_named(&certificate) {
+            continue;
+        }
         let revocation =
             if row.get("is_revoked")? { revocation(connection, &certificate.serial)? } else { None };
         let serial = certificate.serial.clone();
@@ -169,7 +177,7 @@ pub(super) fn list(
             return Ok(());
         }
     }
-    if filter.grant_id.is_some() || filter.subject_user_id.is_some() {
+    if !filter.takes_unrecorded() {
         return Ok(());
     }
     let mut statement = connection.prepare(

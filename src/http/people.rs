@@ -1,0 +1,155 @@
+//! A page for people who type the authority's address into a browser, and what it needs.
+//!
+//! An addition to step-ca, which has nothing at these paths; docs/architecture.md. They are there only for browsers,
+//! which say what they accept, and stay step-ca's 404 for everybody else.
+
+use axum::extract::Request;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+
+use crate::duration::format_rfc3339;
+use crate::http::App;
+use crate::http::counted;
+use crate::http::html;
+use crate::http::html::escape;
+use crate::http::not_found;
+
+/// What is served where step-ca has no route.
+pub(super) async fn or_not_found(State(app): State<App>, request: Request) -> Response {
+    if request.method() != Method::GET {
+        return not_found().await;
+    }
+    match request.uri().path() {
+        "/" if accepts(request.headers(), "text/html") => counted("/", page(&app, &request)).await,
+        "/style.css" if accepts(request.headers(), "text/css") => counted("/style.css", html::style()).await,
+        "/root.der" if accepts(request.headers(), "text/html") => counted("/root.der", root_der(&app)).await,
+        _ => not_found().await,
+    }
+}
+
+/// Whether a browser asks, which names what it would like to have.
+fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
+    let values = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted))
+}
+
+/// The first root, DER.
+fn root_der(app: &App) -> Response {
+    let Some(root) = app.authority.config().roots.first() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/pkix-cert")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"root_ca.der\"")),
+    ];
+    (headers, root.der().to_vec()).into_response()
+}
+
+fn page(app: &App, request: &Request) -> Response {
+    let config = app.authority.config();
+    let name = config.ca.dns_names.first().map_or("localhost", String::as_str);
+    let host = host(request).unwrap_or_else(|| name.to_owned());
+    let mut roots = String::new();
+    let mut fingerprint = String::new();
+    for root in &config.roots {
+        let hash: String = root.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
+        roots.push_str(&format!(
+            "<dt>root</dt><dd>{}</dd>\n<dt>SHA-256 fingerprint</dt><dd><code>{hash}</code></dd>\n\
+             <dt>valid until</dt><dd>{}</dd>\n",
+            escape(&root.common_name().unwrap_or_default()),
+            escape(&format_rfc3339(root.not_after())),
+        ));
+        if fingerprint.is_empty() {
+            fingerprint = hash;
+        }
+    }
+    let mut commands = String::new();
+    for (heading, text) in COMMANDS {
+        let text = text.replace("HOST", &host).replace("FINGERPRINT", &fingerprint);
+        commands.push_str(&format!("<h2>{heading}</h2>\n<pre>{}</pre>\n", escape(&text)));
+    }
+    let body = format!(
+        "<h1>Certificate authority at {}</h1>\n\
+         <p>This server issues X.509 certificates to programs that hold a token for it. It is in service: \
+         <a href=\"/health\">health</a>.</p>\n<dl>\n{roots}</dl>\n\
+         <p>Root certificate: <a href=\"/roots.pem\" download=\"root_ca.crt\">PEM</a>, <a href=\"/root.der\">DER</a>.</p>\n\
+         <p class=\"warn\">Whoever trusts a root trusts every certificate below it. Compare the fingerprint with the one \
+         that the operator gave you by another way: this page came over the connection that is in doubt.</p>\n{commands}",
+        escape(&host)
+    );
+    let mut response = html::page(StatusCode::OK, "Certificate authority", &body);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// The host that was asked, if it is one that can stand in a command.
+fn host(request: &Request) -> Option<String> {
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    let sent = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let harmless = |host: &&str| {
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
+    };
+    target.or(sent).filter(harmless).filter(|host| !host.starts_with('-')).map(str::to_owned)
+}
+
+/// What is typed where; `HOST` and `FINGERPRINT` are filled in.
+const COMMANDS: [(&str, &str); 8] = [
+    (
+        "Get the root and compare it",
+        "curl -k https://HOST/roots.pem -o root_ca.crt\nopenssl x509 -in root_ca.crt -noout -fingerprint -sha256",
+    ),
+    ("step", "step ca bootstrap --ca-url https://HOST --fingerprint FINGERPRINT"),
+    (
+        "Linux",
+        "# Debian, Ubuntu, Alpine\nsudo cp root_ca.crt /usr/local/share/ca-certificates/stepless_root.crt\nsudo update-ca-certificates\n\n# Fedora, RHEL\nsudo cp root_ca.crt /etc/pki/ca-trust/source/anchors/stepless_root.crt\nsudo update-ca-trust",
+    ),
+    (
+        "macOS",
+        "sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain root_ca.crt",
+    ),
+    ("Windows, as administrator", "certutil -addstore -f Root root_ca.crt"),
+    ("Java", "keytool -importcert -cacerts -alias stepless-root -file root_ca.crt"),
+    ("Firefox", "Settings, Privacy & Security, View Certificates, Authorities, Import: root_ca.crt"),
+    ("Node", "NODE_EXTRA_CA_CERTS=root_ca.crt node app.js"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_accepts_html_gets_a_page() {
+        let check = |accept: &str, expected: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
+            assert_eq!(accepts(&headers, "text/html"), expected, "{accept:?}");
+        };
+        check("text/html,application/xhtml+xml,*/*;q=0.8", true);
+        check("application/json, TEXT/HTML;q=0.9", true);
+        check("*/*", false);
+        check("text/htmlx", false);
+        assert!(!accepts(&HeaderMap::new(), "text/html"));
+    }
+
+    #[test]
+    fn a_host_that_could_do_harm_is_not_repeated() {
+        let check = |sent: &str, expected: Option<&str>| {
+            let request =
+                Request::get("/").header(header::HOST, sent).body(axum::body::Body::empty()).unwrap();
+            assert_eq!(host(&request).as_deref(), expected, "{sent:?}");
+        };
+        check("ca.example:9000", Some("ca.example:9000"));
+        check("[::1]:9000", Some("[::1]:9000"));
+        check("ca.example;rm -rf ~", None);
+        check("<script>", None);
+        check("-o/etc/passwd", None);
+    }
+}
