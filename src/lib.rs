@@ -26,7 +26,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`entropy`], [`duration`], [`json`], [`uri`], [`crypto`] |
+//! | 0 | [`clock`], [`entropy`], [`hex`], [`duration`], [`json`], [`uri`], [`crypto`] |
 //! | 1 | [`jose`], [`x509`], [`template`] |
 //! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], [`signer`], [`store`] |
 //! | 3 | [`config`] |
@@ -48,6 +48,7 @@ pub mod config;
 pub mod crypto;
 pub mod duration;
 pub mod entropy;
+pub mod hex;
 #[cfg(feature = "server")]
 pub mod http;
 pub mod jose;

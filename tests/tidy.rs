@@ -14,6 +14,7 @@ use std::path::PathBuf;
 const FLOORS: &[(&str, u8)] = &[
     ("clock", 0),
     ("entropy", 0),
+    ("hex", 0),
     ("duration", 0),
     ("json", 0),
     ("uri", 0),

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::crypto::PublicKey;
 use crate::crypto::SignatureAlgorithm;
 use crate::entropy::Entropy;
+use crate::hex;
 use crate::profile::Draft;
 use crate::profile::GrantOids;
 use crate::profile::Issuance;
@@ -175,11 +176,10 @@ impl Authority {
     /// ignored (CONTRACT.md section 2).
     #[must_use]
     pub fn root(&self, fingerprint: &str) -> Option<&Arc<Certificate>> {
-        let wanted = fingerprint.replace('-', "").to_lowercase();
-        self.config.roots.iter().chain(&self.config.federated_roots).find(|root| {
-            let hash: String = root.fingerprint().iter().map(|b| format!("{b:02x}")).collect();
-            hash == wanted
-        })
+        let wanted = fingerprint.replace('-', "");
+        let wanted = hex::decode(&wanted)?;
+        let mut roots = self.config.roots.iter().chain(&self.config.federated_roots);
+        roots.find(|root| root.fingerprint()[..] == wanted)
     }
 
     /// Signs a certification request and returns what step-ca would answer.

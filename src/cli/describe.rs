@@ -1,5 +1,6 @@
 //! Subjects and extensions in words.
 
+use crate::hex;
 use crate::profile::Draft;
 use crate::profile::GrantOids;
 use crate::x509::extension;
@@ -113,7 +114,7 @@ pub(super) fn extension_value(extension: &Extension, draft: &Draft) -> String {
     } else if *oid == oid::SUBJECT_ALT_NAME {
         GeneralNames::parse(value).ok().map(|names| {
             let mut texts: Vec<String> = names.names.iter().map(ToString::to_string).collect();
-            texts.extend(names.others.iter().map(|other| hexadecimal(other)));
+            texts.extend(names.others.iter().map(|other| hex::encode(other)));
             texts.join(", ")
         })
     } else if *oid == oid::CERTIFICATE_POLICIES && !draft.certificate_policies.is_empty() {
@@ -127,11 +128,11 @@ pub(super) fn extension_value(extension: &Extension, draft: &Draft) -> String {
         Some(ocsp.chain(issuers).collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
     } else if *oid == oid::SUBJECT_KEY_IDENTIFIER {
         // OCTET STRING of less than 128 octets.
-        value.get(2..).map(hexadecimal)
+        value.get(2..).map(hex::encode)
     } else {
         utf8_string(value)
     };
-    words.unwrap_or_else(|| hexadecimal(value))
+    words.unwrap_or_else(|| hex::encode(value))
 }
 
 /// The text of a DER UTF8String of less than 128 octets.
@@ -142,10 +143,6 @@ pub(super) fn utf8_string(value: &[u8]) -> Option<String> {
         }
         _ => None,
     }
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

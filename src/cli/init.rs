@@ -19,6 +19,7 @@ use crate::clock::SystemClock;
 use crate::crypto::KeyKind;
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
+use crate::hex;
 use crate::jose::JwsAlgorithm;
 use crate::jose::PrivateJwk;
 use crate::signer::key_file;
@@ -269,7 +270,7 @@ fn provisioners(args: &Args, entropy: &dyn Entropy) -> Result<Vec<NewProvisioner
 
 /// SHA-256 of a certificate's DER, in lower-case hexadecimal digits.
 pub(super) fn fingerprint(certificate: &Certificate) -> String {
-    certificate.fingerprint().iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(&certificate.fingerprint())
 }
 
 /// Reads a file with one certificate, and gives its text as well.

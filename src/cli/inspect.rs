@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::target;
 use crate::config::DEFAULT_OID_ARC;
 use crate::duration::format_rfc3339;
+use crate::hex;
 use crate::jose::jws::UnverifiedJws;
 use crate::profile::GrantOids;
 use crate::token::claims::Claims;
@@ -84,7 +85,6 @@ fn read(args: &Args) -> Result<Zeroizing<String>, Failure> {
 
 /// What a certificate says. Grant ids stand under their names.
 pub(super) fn certificate(certificate: &Certificate, oids: &GrantOids) -> Value {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let names: Vec<String> = certificate.subject_alt_names().names.iter().map(ToString::to_string).collect();
     let mut summary = json!({
         "kind": "certificate",
@@ -112,13 +112,13 @@ pub(super) fn certificate(certificate: &Certificate, oids: &GrantOids) -> Value 
     }
     let oids: Vec<String> = certificate.extensions().iter().map(|e| e.oid.to_string()).collect();
     set("extensions", oids.into());
-    set("sha256", hex(&certificate.fingerprint()).into());
+    set("sha256", hex::encode(&certificate.fingerprint()).into());
     summary
 }
 
 /// The text of a DER UTF8String, or the value in hexadecimal digits.
 fn extension_text(value: &[u8]) -> String {
-    describe::utf8_string(value).unwrap_or_else(|| describe::hexadecimal(value))
+    describe::utf8_string(value).unwrap_or_else(|| hex::encode(value))
 }
 
 fn request(csr: &Csr) -> Value {
@@ -135,7 +135,7 @@ fn request(csr: &Csr) -> Value {
         "subject": csr.common_name(),
         "names": names,
         "key": format!("{:?}", csr.public_key().kind()),
-        "sha256": csr.fingerprint().iter().map(|b| format!("{b:02x}")).collect::<String>(),
+        "sha256": hex::encode(&csr.fingerprint()),
     })
 }
 

@@ -22,6 +22,7 @@ use crate::crypto::PublicKey;
 use crate::duration::GoDuration;
 use crate::duration::parse_rfc3339;
 use crate::entropy::SystemEntropy;
+use crate::hex;
 use crate::jose;
 use crate::jose::PrivateJwk;
 use crate::profile::GRANT_ID;
@@ -101,16 +102,10 @@ impl std::str::FromStr for Fingerprint {
 
     /// Reads 64 hexadecimal digits of any case, alone or with `:` or `-` between them.
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits: Vec<u8> = text.trim().bytes().filter(|byte| !b":-".contains(byte)).collect();
-        let mut bytes = [0; 32];
-        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err("a fingerprint is the SHA-256 of a certificate, 64 hexadecimal digits".to_owned());
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            let pair = std::str::from_utf8(pair).unwrap_or_default();
-            *byte = u8::from_str_radix(pair, 16).map_err(|error| error.to_string())?;
-        }
-        Ok(Self(bytes))
+        let bytes = hex::decode(&text.trim().replace([':', '-'], "")).and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(Self)
+            .ok_or_else(|| "a fingerprint is the SHA-256 of a certificate, 64 hexadecimal digits".to_owned())
     }
 }
 

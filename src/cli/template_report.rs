@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::describe;
 use crate::cli::failure::Failure;
+use crate::hex;
 use crate::profile::Draft;
 use crate::profile::GrantOids;
 use crate::template::Context;
@@ -75,7 +76,7 @@ pub(super) fn certificate(draft: &Draft, csr: &Csr, oids: &GrantOids) -> Value {
                 "name": describe::extension_name(&extension.oid, oids),
                 "critical": extension.critical,
                 "value": describe::extension_value(extension, draft),
-                "der": describe::hexadecimal(&extension.value),
+                "der": hex::encode(&extension.value),
             })
         })
         .collect();

@@ -15,6 +15,7 @@ use rustls::pki_types::UnixTime;
 use crate::client::Error;
 use crate::client::connection::Call;
 use crate::client::connection::Connector;
+use crate::hex;
 use crate::wire::RootResponse;
 use crate::x509::certificate::Certificate;
 use crate::x509::pem;
@@ -30,7 +31,7 @@ use crate::x509::pem;
 /// [`Error::Timeout`] if there is no answer.
 pub async fn fetch_root(url: &str, fingerprint: &[u8; 32]) -> Result<Certificate, Error> {
     let connector = Connector::unverified(url)?;
-    let digits: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex::encode(fingerprint);
     let call = Call { method: "GET", path: &format!("/root/{digits}"), body: None, authorization: None };
     let answer = connector.call(&call).await?;
     checked(&answer.body, fingerprint).ok_or(Error::Fingerprint)

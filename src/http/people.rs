@@ -14,6 +14,7 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 
 use crate::duration::format_rfc3339;
+use crate::hex;
 use crate::http::App;
 use crate::http::counted;
 use crate::http::html;
@@ -60,7 +61,7 @@ fn page(app: &App, request: &Request) -> Response {
     let mut roots = String::new();
     let mut fingerprint = String::new();
     for root in &config.roots {
-        let hash: String = root.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(&root.fingerprint());
         roots.push_str(&format!(
             "<dt>root</dt><dd>{}</dd>\n<dt>SHA-256 fingerprint</dt><dd><code>{hash}</code></dd>\n\
              <dt>valid until</dt><dd>{}</dd>\n",

@@ -67,6 +67,7 @@ pub use token::TokenBuilder;
 use crate::authority::Authority;
 use crate::authority::Explanation;
 use crate::crypto::KeyKind;
+use crate::hex;
 use crate::mini::core::Core;
 use crate::mini::running::Running;
 use crate::store::CertificateRecord;
@@ -151,7 +152,7 @@ impl MiniCa {
     /// SHA-256 of the root's DER, 64 lower-case hexadecimal digits: what `step ca bootstrap --fingerprint` takes.
     #[must_use]
     pub fn root_fingerprint(&self) -> String {
-        self.core.plan.root.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.core.plan.root.fingerprint())
     }
 
     /// The intermediate certificate in PEM.

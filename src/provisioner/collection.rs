@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::config::Credential;
 use crate::config::ProvisionerEntry;
+use crate::hex;
 use crate::provisioner::Provisioner;
 use crate::token::Lookup;
 use crate::x509::certificate::Certificate;
@@ -125,7 +126,7 @@ fn go_integer(text: &str) -> Option<i64> {
 }
 
 fn cursor(position: usize, id: &str) -> String {
-    let hash: String = Sha1::digest(id.as_bytes())[4..].iter().map(|b| format!("{b:02x}")).collect();
+    let hash = hex::encode(&Sha1::digest(id.as_bytes())[4..]);
     format!("{position:08x}{hash}")
 }
 

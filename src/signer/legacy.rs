@@ -8,6 +8,7 @@ use md5::Md5;
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
+use crate::hex;
 use crate::signer::cipher::Cipher;
 use crate::x509::pem;
 use crate::x509::pem::Block;
@@ -34,7 +35,7 @@ pub(crate) fn decrypt(block: &Block, password: &[u8]) -> Result<Zeroizing<Vec<u8
         .into_iter()
         .find(|(known, _)| *known == name)
         .ok_or(Failure::Unsupported("unsupported cipher in DEK-Info header"))?;
-    let iv = from_hex(iv)
+    let iv = hex::decode(iv)
         .filter(|iv| iv.len() == cipher.block_len())
         .ok_or(Failure::Unsupported("malformed DEK-Info header"))?;
     let key = derive(cipher, password, &iv);
@@ -47,8 +48,7 @@ pub(crate) fn encrypt(label: &str, der: &[u8], password: &[u8], entropy: &dyn En
     entropy.fill(&mut iv).ok()?;
     let key = derive(Cipher::Aes256, password, &iv);
     let content = Cipher::Aes256.encrypt(&key, &iv, der)?;
-    let iv: String = iv.iter().map(|byte| format!("{byte:02x}")).collect();
-    let info = format!("AES-256-CBC,{iv}");
+    let info = format!("AES-256-CBC,{}", hex::encode(&iv));
     let headers = [("Proc-Type", "4,ENCRYPTED"), ("DEK-Info", info.as_str())];
     Some(pem::encode_with_headers(label, &headers, &content))
 }
@@ -65,15 +65,6 @@ fn derive(cipher: Cipher, password: &[u8], iv: &[u8]) -> Zeroizing<Vec<u8>> {
     }
     key.truncate(cipher.key_len());
     key
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    if !odd.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()).collect()
 }
 
 /// Names in DEK-Info. Single DES is not among them.

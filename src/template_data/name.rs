@@ -1,5 +1,6 @@
 //! Subjects as templates see them: `x509util.Subject`, and `pkix.Name` of a certificate.
 
+use crate::hex;
 use crate::template::Field;
 use crate::template::Object;
 use crate::template::Value;
@@ -120,7 +121,7 @@ impl Attributes {
             parts.extend((!values.is_empty()).then(|| values.join("+")));
         }
         for (oid, value) in self.extra.iter().rev() {
-            let der: String = x509_name::directory_string(value).iter().map(|b| format!("{b:02x}")).collect();
+            let der = hex::encode(&x509_name::directory_string(value));
             parts.push(format!("{oid}=#{der}"));
         }
         parts.join(",")

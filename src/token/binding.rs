@@ -5,6 +5,7 @@
 
 use subtle::ConstantTimeEq;
 
+use crate::hex;
 use crate::jose::base64url;
 use crate::token::claims::Claims;
 
@@ -44,22 +45,14 @@ pub fn check(claims: &Claims, fingerprint: &[u8; 32]) -> Result<Binding, Error> 
         binding = Binding::Bound;
     }
     if let Some(text) = &claims.step_sha {
-        let claimed = hexadecimal(text).or_else(|| base64url::decode(text).ok()).unwrap_or_default();
+        let digits = hex::decode(text).filter(|claimed| claimed.len() == fingerprint.len());
+        let claimed = digits.or_else(|| base64url::decode(text).ok()).unwrap_or_default();
         if !bool::from(claimed.ct_eq(fingerprint.as_slice())) {
             return Err(Error::Mismatch(text.clone()));
         }
         binding = Binding::Bound;
     }
     Ok(binding)
-}
-
-/// 64 hexadecimal digits, either case, as 32 bytes.
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 {
-        return None;
-    }
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    text.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
 #[cfg(test)]

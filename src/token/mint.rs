@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
+use crate::hex;
 use crate::jose;
 use crate::jose::PrivateJwk;
 use crate::jose::base64url;
@@ -66,8 +67,7 @@ impl NewToken {
         set("exp", (now + LIFETIME).into());
         set("jti", base64url::encode(&id).into());
         if let Some(fingerprint) = &self.fingerprint {
-            let hex: String = fingerprint.iter().map(|b| format!("{b:02x}")).collect();
-            set("step", serde_json::json!({ "sha": hex }));
+            set("step", serde_json::json!({ "sha": hex::encode(fingerprint) }));
             set("cnf", serde_json::json!({ "x5rt#S256": base64url::encode(fingerprint) }));
         }
         for (name, value) in &self.claims {

@@ -6,6 +6,7 @@ use sha2::Digest;
 use sha2::Sha256;
 use time::OffsetDateTime;
 
+use crate::hex;
 use crate::jose;
 use crate::jose::ProvisionerKey;
 use crate::jose::jws::UnverifiedJws;
@@ -298,8 +299,7 @@ fn hash_part(hash: &mut Sha256, kind: u8, bytes: &[u8]) {
 
 /// The `jti`, or the key under which the token is spent.
 pub(super) fn log_id(claims: &Claims, reuse_key: &[u8; 32]) -> String {
-    let hash = || reuse_key.iter().map(|b| format!("{b:02x}")).collect();
-    claims.token_id.clone().unwrap_or_else(hash)
+    claims.token_id.clone().unwrap_or_else(|| hex::encode(reuse_key))
 }
 
 /// A token that its provisioner made, for this authority and this time. It may have been used before.

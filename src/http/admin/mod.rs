@@ -22,6 +22,7 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
 
+use crate::hex;
 use crate::http::admin::exposition::Expiry;
 use crate::http::generation::Current;
 use crate::http::html;
@@ -119,7 +120,7 @@ async fn metrics_text(State(desk): State<Desk>) -> Response {
     for (name, certificates) in [("root", &config.roots), ("intermediate", &config.intermediates)] {
         expiries.extend(certificates.iter().map(|certificate| Expiry {
             certificate: name,
-            fingerprint: pages::hexadecimal(&certificate.fingerprint()),
+            fingerprint: hex::encode(&certificate.fingerprint()),
             not_after: certificate.not_after().unix_timestamp(),
         }));
     }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use time::OffsetDateTime;
 
 use crate::duration::format_rfc3339;
+use crate::hex;
 use crate::http::admin::Desk;
 use crate::http::html;
 use crate::http::html::escape;
@@ -117,7 +118,7 @@ fn in_full(listed: &Listed, now: i64) -> String {
                 "key",
                 parsed.public_key().map_or("unknown".into(), |key| format!("{:?}", key.kind())),
             ));
-            terms.push(("SHA-256", hexadecimal(&parsed.fingerprint())));
+            terms.push(("SHA-256", hex::encode(&parsed.fingerprint())));
             let oids: Vec<String> = parsed.extensions().iter().map(|e| e.oid.to_string()).collect();
             terms.push(("extensions", oids.join(", ")));
         }
@@ -255,8 +256,4 @@ fn now(desk: &Desk) -> i64 {
 
 fn instant(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds).map(format_rfc3339).unwrap_or_default()
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

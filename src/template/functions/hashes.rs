@@ -5,6 +5,7 @@ use sha2::Digest;
 use sha2::Sha256;
 use sha2::Sha512;
 
+use crate::hex;
 use crate::template::function::Failure;
 use crate::template::function::Function;
 use crate::template::function::Kind;
@@ -27,8 +28,7 @@ fn digest<D: Digest>(arguments: &[Value]) -> Result<Value, Failure> {
     let [text] = arguments else {
         return Err(Failure::arguments());
     };
-    let digest = D::digest(bytes(text)?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    Ok(hex::encode(&D::digest(bytes(text)?)).into())
 }
 
 /// RFC 1950 §8.2.
