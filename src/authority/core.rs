@@ -370,9 +370,7 @@ impl Authority {
     }
 
     pub(super) fn sign_tbs(&self, tbs: &[u8], algorithm: SignatureAlgorithm) -> Result<Vec<u8>, Error> {
-        let signature =
-            self.config.key.sign(algorithm, tbs).map_err(|error| Error::Signing(error.to_string()))?;
-        Ok(tbs::assemble(tbs, algorithm, &signature))
+        tbs::sign(tbs, &self.config.key, algorithm).map_err(|error| Error::Signing(error.to_string()))
     }
 
     /// The answer of `/sign` for a certificate of this authority.

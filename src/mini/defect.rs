@@ -111,10 +111,8 @@ impl Defect {
             public_key: &public_key,
             extensions: &extensions,
         };
-        let tbs_certificate = tbs_certificate.to_der()?;
-        let signature = key.sign(algorithm, &tbs_certificate)?;
         let issuer = (self == Self::OtherIssuer).then(|| issuer.clone());
-        Ok(Spoilt { der: tbs::assemble(&tbs_certificate, algorithm, &signature), issuer })
+        Ok(Spoilt { der: tbs::sign(&tbs_certificate.to_der()?, key, algorithm)?, issuer })
     }
 }
 

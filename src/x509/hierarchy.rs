@@ -90,9 +90,7 @@ impl CaCertificate {
             public_key,
             extensions: &extensions,
         };
-        let tbs_certificate = tbs_certificate.to_der()?;
-        let signature = issuer_key.sign(algorithm, &tbs_certificate).map_err(Error::Signing)?;
-        Ok(tbs::assemble(&tbs_certificate, algorithm, &signature))
+        tbs::sign(&tbs_certificate.to_der()?, issuer_key, algorithm).map_err(Error::Signing)
     }
 }
 

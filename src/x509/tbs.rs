@@ -6,6 +6,8 @@ use ::time::OffsetDateTime;
 use sha1::Digest;
 use sha1::Sha1;
 
+use crate::crypto;
+use crate::crypto::PrivateKey;
 use crate::crypto::PublicKey;
 use crate::crypto::SignatureAlgorithm;
 use crate::x509::element;
@@ -59,6 +61,19 @@ impl TbsCertificate<'_> {
         }
         Ok(encode::sequence(&members))
     }
+}
+
+/// Signs what is to be signed, and puts both together: the Certificate, or the CertificateList.
+///
+/// # Errors
+///
+/// The key's error; it does not sign with an algorithm of another kind of key.
+pub fn sign(
+    to_be_signed: &[u8],
+    key: &PrivateKey,
+    algorithm: SignatureAlgorithm,
+) -> Result<Vec<u8>, crypto::Error> {
+    Ok(assemble(to_be_signed, algorithm, &key.sign(algorithm, to_be_signed)?))
 }
 
 /// Puts a signed part and its signature together: the Certificate (RFC 5280 §4.1.1).

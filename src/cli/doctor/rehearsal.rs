@@ -67,8 +67,8 @@ fn sign(config: &Config) -> Result<(), String> {
         extra_extensions: &[],
     };
     let unsigned = draft.to_be_signed(&issuance).map_err(|error| error.to_string())?;
-    let signature = config.key.sign(algorithm, &unsigned).map_err(|error| error.to_string())?;
-    let crt = pem::encode("CERTIFICATE", &tbs::assemble(&unsigned, algorithm, &signature));
+    let signed = tbs::sign(&unsigned, &config.key, algorithm).map_err(|error| error.to_string())?;
+    let crt = pem::encode("CERTIFICATE", &signed);
     let intermediates = config.intermediates.iter().map(|certificate| certificate.to_pem());
     let answer = SignResponse {
         ca: config.issuer().to_pem(),
