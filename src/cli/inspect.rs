@@ -122,18 +122,10 @@ fn extension_text(value: &[u8]) -> String {
 }
 
 fn request(csr: &Csr) -> Value {
-    let names: Vec<String> = csr
-        .dns_names()
-        .iter()
-        .chain(csr.email_addresses())
-        .cloned()
-        .chain(csr.ip_addresses().iter().map(ToString::to_string))
-        .chain(csr.uris().iter().cloned())
-        .collect();
     json!({
         "kind": "certification request",
         "subject": csr.common_name(),
-        "names": names,
+        "names": csr.names(),
         "key": format!("{:?}", csr.public_key().kind()),
         "sha256": hex::encode(&csr.fingerprint()),
     })

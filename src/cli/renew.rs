@@ -31,8 +31,6 @@ use crate::signer::key_file;
 use crate::wire::RekeyRequest;
 use crate::wire::SignResponse;
 use crate::x509::certificate::Certificate;
-use crate::x509::extension;
-use crate::x509::oid::Oid;
 use crate::x509::pem;
 
 /// The certificate at hand.
@@ -247,12 +245,13 @@ fn check(
     oids: &GrantOids,
     answer: &SignResponse,
 ) -> Result<Received, Failure> {
-    let names: Vec<String> = old.subject_alt_names().names.iter().map(ToString::to_string).collect();
-    let id = |oid: &Oid| Some((oid.clone(), extension::utf8_text(&old.extension(oid)?.value)?));
-    let ids: Vec<(Oid, String)> =
-        [&oids.grant_id, &oids.subject_user_id].into_iter().filter_map(id).collect();
-    let expected =
-        Expected { roots: &authority.roots, public_key, names: &names, ids: &ids, now: SystemClock.now() };
+    let expected = Expected {
+        roots: &authority.roots,
+        public_key,
+        names: &Expected::names_of(old),
+        ids: &Expected::ids_of(old, oids),
+        now: SystemClock.now(),
+    };
     expected.check(answer).map_err(|error: AnswerError| Failure::answer(&error))
 }
 

@@ -338,7 +338,7 @@ fn check_time(text: &str) -> Result<(), Failure> {
 
 /// The grant extensions below an arc given on the command line.
 pub(super) fn grant_oids(arc: &str) -> Result<GrantOids, Failure> {
-    Oid::parse(arc).ok().and_then(|arc| GrantOids::below(&arc)).ok_or_else(|| {
+    GrantOids::parse(arc).ok_or_else(|| {
         Failure::usage(format!("{arc:?} is no object identifier"), "write it like 1.3.6.1.4.1.99999")
     })
 }

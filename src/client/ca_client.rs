@@ -113,7 +113,7 @@ impl CaClient {
     /// [`CaClientError`]; then there is no certificate, whatever the authority sent.
     pub async fn issue_cert(&self, request: &IssueCertRequest) -> Result<IssuedCert, CaClientError> {
         let csr = read_csr(&request.csr_pem)?;
-        let names = names(&csr);
+        let names = csr.names();
         let Some(subject) =
             csr.common_name().filter(|name| !name.is_empty()).or(names.first().map(String::as_str))
         else {
@@ -320,13 +320,6 @@ fn read_csr(text: &str) -> Result<Csr, CaClientError> {
         return Err(fault(&"there is more than one PEM block"));
     }
     Csr::parse(&block.content).and_then(|csr| csr.verify()).map_err(|error| fault(&error))
-}
-
-/// All names of a request, in the order in which step-ca sorts them.
-fn names(csr: &Csr) -> Vec<String> {
-    let texts = csr.dns_names().iter().chain(csr.email_addresses()).cloned();
-    let addresses = csr.ip_addresses().iter().map(ToString::to_string);
-    texts.chain(addresses).chain(csr.uris().iter().cloned()).collect()
 }
 
 /// A time to live as the authority reads it.

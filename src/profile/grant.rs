@@ -18,6 +18,12 @@ pub struct GrantOids {
 }
 
 impl GrantOids {
+    /// The extensions below an arc in dotted form; `None` if it is none, or too long.
+    #[must_use]
+    pub fn parse(arc: &str) -> Option<Self> {
+        Self::below(&Oid::parse(arc).ok()?)
+    }
+
     /// The extensions below `arc`; `None` if the arc is too long for an OID below it.
     #[must_use]
     pub fn below(arc: &Oid) -> Option<Self> {

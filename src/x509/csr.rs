@@ -273,6 +273,14 @@ impl Csr {
         &self.parts.names.uri
     }
 
+    /// All names asked for as text: DNS names, e-mail addresses, IP addresses, URIs, each kind in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let texts = self.dns_names().iter().chain(self.email_addresses()).cloned();
+        let addresses = self.ip_addresses().iter().map(ToString::to_string);
+        texts.chain(addresses).chain(self.uris().iter().cloned()).collect()
+    }
+
     /// The extensions asked for, in order, no identifier twice.
     #[must_use]
     pub fn extensions(&self) -> &[RequestedExtension] {

@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::config::Credential;
 use crate::duration::format_rfc3339;
 use crate::jose::VerificationKey;
-use crate::x509::certificate::Certificate;
 
 /// A root or intermediate that ends sooner should be replaced now.
 const SOON: Duration = Duration::days(30);
@@ -109,11 +108,9 @@ pub(super) fn provisioners(report: &mut Report, ca: &CaJson) {
 
 /// How long roots and intermediates live.
 pub(super) fn certificates(report: &mut Report, config: &Config, now: OffsetDateTime) {
-    let of = |name, list: &[std::sync::Arc<Certificate>]| {
-        list.iter().map(|certificate| (name, std::sync::Arc::clone(certificate))).collect::<Vec<_>>()
-    };
-    for (name, certificate) in [of("root", &config.roots), of("intermediate", &config.intermediates)].concat()
-    {
+    let roots = config.roots.iter().map(|certificate| ("root", certificate));
+    let intermediates = config.intermediates.iter().map(|certificate| ("intermediate", certificate));
+    for (name, certificate) in roots.chain(intermediates) {
         let target = certificate.common_name().unwrap_or_else(|| certificate.serial_number().to_string());
         let left = certificate.not_after() - now;
         let until = format!("until {}, {} days", format_rfc3339(certificate.not_after()), left.whole_days());
