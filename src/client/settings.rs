@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use crate::jose;
 use crate::jose::PrivateJwk;
 use crate::profile::GrantOids;
 use crate::x509::certificate::Certificate;
-use crate::x509::oid::Oid;
 use crate::x509::pem;
 
 const URL: &str = "STEP_CA_URL";
@@ -31,7 +31,7 @@ const NAME: &str = "STEP_CA_PROVISIONER_NAME";
 const ARC: &str = "STEP_CA_GRANT_OID_ARC";
 
 /// More than any setting needs: a chain of roots, an encrypted RSA key.
-const MAX_FILE: usize = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -264,16 +264,18 @@ fn value(
 fn file(variable: &str, path: &Path) -> Result<String, SettingsError> {
     let fault =
         |reason: String| SettingsError::File { variable: variable.to_owned(), path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string().to_lowercase()))?;
-    if text.len() > MAX_FILE {
-        return Err(fault(format!("{} bytes exceed the limit of {MAX_FILE}", text.len())));
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| fault(error.to_string().to_lowercase()))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(fault(format!("it is longer than {MAX_FILE} bytes")));
     }
     Ok(text)
 }
 
 fn grant_oids(arc: &str) -> Result<GrantOids, SettingsError> {
-    let oids = Oid::parse(arc).ok().and_then(|arc| GrantOids::below(&arc));
-    oids.ok_or_else(|| SettingsError::OidArc(arc.to_owned()))
+    GrantOids::parse(arc).ok_or_else(|| SettingsError::OidArc(arc.to_owned()))
 }
 
 #[cfg(test)]
