@@ -12,6 +12,8 @@ use der::Decode as _;
 use stepless::authority::Authority;
 use stepless::authority::Options;
 use stepless::clock::Clock as _;
+use stepless::store::AuditFilter;
+use stepless::store::AuditRecord;
 use stepless::store::CertificateRecord;
 use stepless::store::Commit;
 use stepless::store::Counts;
@@ -125,6 +127,10 @@ impl Store for Contended {
 
     fn revocation(&self, serial: &SerialNumber) -> StoreFuture<'_, Option<Revocation>> {
         self.0.revocation(serial)
+    }
+
+    fn audit(&self, filter: AuditFilter, limit: usize) -> StoreFuture<'_, Vec<AuditRecord>> {
+        self.0.audit(filter, limit)
     }
 
     fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {

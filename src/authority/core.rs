@@ -15,6 +15,7 @@ use crate::authority::renew::RenewError;
 use crate::authority::renew::check_state;
 use crate::authority::request::Request;
 use crate::authority::request::TimeDuration;
+use crate::authority::trail::Trail;
 use crate::authority::validity;
 use crate::authority::validity::Validity;
 use crate::clock::Clock;
@@ -32,6 +33,7 @@ use crate::provisioner::Provisioner;
 use crate::store::CertificateRecord;
 use crate::store::Commit;
 use crate::store::Outcome;
+use crate::store::Renewed;
 use crate::store::SpentToken;
 use crate::store::Store;
 use crate::store::TokenKey;
@@ -185,22 +187,35 @@ impl Authority {
     /// Signs a certification request and returns what step-ca would answer.
     ///
     /// The token is spent as soon as it is verified, whatever happens afterwards, and a certificate leaves
-    /// only once it and the token's use are recorded in one transaction.
+    /// only once it and the token's use are recorded in one transaction. A refusal is in the audit log before it is
+    /// answered.
     ///
     /// # Errors
     ///
     /// [`Error`] tells the rule that the request broke; its `code` is stable.
     pub async fn sign(&self, body: SignRequest, request_id: &str) -> Result<(Issued, SignResponse), Error> {
-        let request = Request::read(body)?;
         let now = self.options.clock.now();
-        let (provisioner, token) = self.verify(&request.ott, Purpose::Sign, now)?;
+        let mut trail = Trail::new(request_id, now);
+        let result = self.sign_at(now, body, request_id, &mut trail).await;
+        self.audited(&trail, result).await
+    }
+
+    async fn sign_at(
+        &self,
+        now: OffsetDateTime,
+        body: SignRequest,
+        request_id: &str,
+        trail: &mut Trail,
+    ) -> Result<(Issued, SignResponse), Error> {
+        let request = Request::read(body)?;
+        let (provisioner, token) = self.verify(&request.ott, Purpose::Sign, now, trail)?;
         let result = self.issue(&request, provisioner, &token, now, request_id);
         let spent = SpentToken {
             key: TokenKey(token.reuse_key()),
             expires_at: token.spendable_until(),
             issued_at: token.issued_at(),
         };
-        let issued = self.record(Some(spent), None, result).await?;
+        let issued = self.record(trail, Some(spent), None, result).await?;
         let response = self.response(&issued.der);
         Ok((issued, response))
     }
@@ -211,18 +226,25 @@ impl Authority {
     /// whatever else is wrong with the request. `renewed` must not have been revoked meanwhile.
     pub(super) async fn record(
         &self,
+        trail: &mut Trail,
         token: Option<SpentToken>,
-        renewed: Option<SerialNumber>,
+        renewed: Option<Renewed>,
         result: Result<(Issued, CertificateRecord), Error>,
     ) -> Result<Issued, Error> {
         let (result, commit) = match result {
             Ok((issued, record)) => {
                 (Ok(issued), Commit { token, renewed, certificate: Some(record), ..Commit::default() })
             }
-            Err(refusal) => (Err(refusal), Commit { token, ..Commit::default() }),
+            Err(refusal) => {
+                let event = Some(trail.refusal(&refusal));
+                (Err(refusal), Commit { token, event, ..Commit::default() })
+            }
         };
         match self.options.store.commit(commit).await? {
-            Outcome::Recorded => result,
+            Outcome::Recorded => {
+                trail.refusal_recorded = result.is_err();
+                result
+            }
             Outcome::TokenAlreadySpent => Err(Error::Replayed),
             Outcome::AlreadyRevoked => Err(Error::Renew(RenewError::Revoked)),
             Outcome::SerialExists => Err(Error::SerialExists),
@@ -235,10 +257,14 @@ impl Authority {
         ott: &str,
         purpose: Purpose,
         now: OffsetDateTime,
+        trail: &mut Trail,
     ) -> Result<(&Arc<Provisioner>, VerifiedToken), Error> {
         let token = UnverifiedToken::parse(ott)?;
         let provisioner = self.provisioner_named_by(&token)?;
-        Ok((provisioner, self.verify_for(provisioner, token, purpose, now)?))
+        trail.names(provisioner);
+        let token = self.verify_for(provisioner, token, purpose, now)?;
+        trail.proves(provisioner, token.subject(), grant::of_claims(token.claims()));
+        Ok((provisioner, token))
     }
 
     /// The provisioner that a token names, if it works.

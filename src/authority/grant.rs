@@ -46,6 +46,12 @@ pub(super) fn check_claims(claims: &Claims) -> Result<(), GrantError> {
     [GRANT_ID, SUBJECT_USER_ID].into_iter().try_for_each(|claim| uuid(claims, claim).map(|_| ()))
 }
 
+/// What the claims say, if they are a grant's.
+pub(super) fn of_claims(claims: &Claims) -> Option<Grant> {
+    let id = |claim| uuid(claims, claim).ok().map(str::to_owned);
+    Some(Grant { grant_id: id(GRANT_ID)?, subject_user_id: id(SUBJECT_USER_ID)? })
+}
+
 fn uuid<'a>(claims: &'a Claims, claim: &'static str) -> Result<&'a str, GrantError> {
     let text = claims.all.get(claim).and_then(serde_json::Value::as_str);
     text.filter(|text| is_uuid(text)).ok_or(GrantError::Claim(claim))

@@ -17,6 +17,7 @@ mod renew;
 mod request;
 mod revoke;
 mod server;
+mod trail;
 mod validity;
 
 pub use client::ClientCertificate;
@@ -39,4 +40,5 @@ pub use request::RequestError;
 pub(crate) use request::read_template_data;
 pub use revoke::RevokeError;
 pub use revoke::Revoked;
+pub use trail::Service;
 pub use validity::ValidityError;

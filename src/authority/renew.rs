@@ -15,6 +15,7 @@ use crate::authority::grant::Grant;
 use crate::authority::issue::Issued;
 use crate::authority::request::RequestError;
 use crate::authority::request::parse_csr;
+use crate::authority::trail::Trail;
 use crate::authority::validity::Validity;
 use crate::authority::validity::ValidityError;
 use crate::authority::validity::whole_second;
@@ -26,6 +27,7 @@ use crate::profile::SubjectKeyId;
 use crate::provisioner;
 use crate::provisioner::Provisioner;
 use crate::store::CertificateRecord;
+use crate::store::Renewed;
 use crate::store::SpentToken;
 use crate::store::TokenKey;
 use crate::token::renew::SignedRenewToken;
@@ -75,14 +77,26 @@ impl Authority {
         client: &ClientCertificate,
         request_id: &str,
     ) -> Result<(Issued, SignResponse), Error> {
-        let old = client.certificate();
         let now = self.options.clock.now();
-        let provisioner = self.provisioner_of(old).await?;
+        let mut trail = Trail::new(request_id, now);
+        let result = self.renew_at(now, client, request_id, &mut trail).await;
+        self.audited(&trail, result).await
+    }
+
+    async fn renew_at(
+        &self,
+        now: OffsetDateTime,
+        client: &ClientCertificate,
+        request_id: &str,
+        trail: &mut Trail,
+    ) -> Result<(Issued, SignResponse), Error> {
+        let old = client.certificate();
+        let provisioner = self.provisioner_of_client(old, trail).await?;
         self.check_renewal(old, provisioner, now).await?;
         let key = old.public_key().map_err(RenewError::Key)?;
         let renewal = Renewal { old, rekey: Rekey::No, public_key: &key, provisioner, token_id: None };
         let result = self.reissue(renewal, now, request_id);
-        self.record_renewal(None, old, result).await
+        self.record_renewal(trail, None, (old, Rekey::No), result).await
     }
 
     /// Renews the certificate whose key signed a renew token.
@@ -98,8 +112,20 @@ impl Authority {
         request_id: &str,
     ) -> Result<(Issued, SignResponse), Error> {
         let now = self.options.clock.now();
+        let mut trail = Trail::new(request_id, now);
+        let result = self.renew_with_token_at(now, token, request_id, &mut trail).await;
+        self.audited(&trail, result).await
+    }
+
+    async fn renew_with_token_at(
+        &self,
+        now: OffsetDateTime,
+        token: &str,
+        request_id: &str,
+        trail: &mut Trail,
+    ) -> Result<(Issued, SignResponse), Error> {
         let token = SignedRenewToken::parse(token, &self.config.roots).map_err(Error::RenewToken)?;
-        let provisioner = self.provisioner_of(token.certificate()).await?;
+        let provisioner = self.provisioner_of_client(token.certificate(), trail).await?;
         // Whose token it is has to be known before its issuer can be judged.
         let name = provisioner.ok_or(RenewError::UnknownProvisioner)?.name();
         let token = token.verify(name, &self.audiences, now).map_err(Error::RenewToken)?;
@@ -120,7 +146,7 @@ impl Authority {
             expires_at: token.spendable_until(),
             issued_at: token.issued_at(),
         };
-        self.record_renewal(Some(spent), old, result).await
+        self.record_renewal(trail, Some(spent), (old, Rekey::No), result).await
     }
 
     /// Renews the certificate of a TLS client for the key of a certification request. Nothing else of the request
@@ -135,17 +161,42 @@ impl Authority {
         body: RekeyRequest,
         request_id: &str,
     ) -> Result<(Issued, SignResponse), Error> {
+        let now = self.options.clock.now();
+        let mut trail = Trail::new(request_id, now);
+        let result = self.rekey_at(now, client, body, request_id, &mut trail).await;
+        self.audited(&trail, result).await
+    }
+
+    async fn rekey_at(
+        &self,
+        now: OffsetDateTime,
+        client: &ClientCertificate,
+        body: RekeyRequest,
+        request_id: &str,
+        trail: &mut Trail,
+    ) -> Result<(Issued, SignResponse), Error> {
+        let old = client.certificate();
+        trail.proves_certificate(old, None, self.grant_of(old));
         let csr = body.csr.as_deref().map(parse_csr).transpose()?.ok_or(RequestError::MissingCsr)?;
         let csr = csr.verify().map_err(RequestError::InvalidCsr)?;
-        let old = client.certificate();
-        let now = self.options.clock.now();
-        let provisioner = self.provisioner_of(old).await?;
+        let provisioner = self.provisioner_of_client(old, trail).await?;
         self.check_renewal(old, provisioner, now).await?;
         policy::check_key(csr.public_key()).map_err(provisioner::RequestError::Key)?;
         let public_key = csr.public_key();
         let renewal = Renewal { old, rekey: Rekey::Yes, public_key, provisioner, token_id: None };
         let result = self.reissue(renewal, now, request_id);
-        self.record_renewal(None, old, result).await
+        self.record_renewal(trail, None, (old, Rekey::Yes), result).await
+    }
+
+    /// The same as [`provisioner_of`](Self::provisioner_of), of a certificate whose key the request has shown to have.
+    async fn provisioner_of_client(
+        &self,
+        certificate: &Certificate,
+        trail: &mut Trail,
+    ) -> Result<Option<&Arc<Provisioner>>, Error> {
+        let provisioner = self.provisioner_of(certificate).await?;
+        trail.proves_certificate(certificate, provisioner.map(Arc::as_ref), self.grant_of(certificate));
+        Ok(provisioner)
     }
 
     /// Who authorized a certificate: by the record of its issue, else by its extension.
@@ -236,11 +287,13 @@ impl Authority {
 
     async fn record_renewal(
         &self,
+        trail: &mut Trail,
         token: Option<SpentToken>,
-        old: &Certificate,
+        (old, rekey): (&Certificate, Rekey),
         result: Result<(Issued, CertificateRecord), Error>,
     ) -> Result<(Issued, SignResponse), Error> {
-        let issued = self.record(token, Some(old.serial_number().clone()), result).await?;
+        let renewed = Renewed { serial: old.serial_number().clone(), rekeyed: rekey == Rekey::Yes };
+        let issued = self.record(trail, token, Some(renewed), result).await?;
         let response = self.response(&issued.der);
         Ok((issued, response))
     }

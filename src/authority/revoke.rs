@@ -2,9 +2,12 @@
 //!
 //! A revoked certificate is not renewed and stands in the CRL; nothing else changes for it. CONTRACT.md section 9.
 
+use time::OffsetDateTime;
+
 use crate::authority::client::ClientCertificate;
 use crate::authority::core::Authority;
 use crate::authority::error::Error;
+use crate::authority::trail::Trail;
 use crate::store::Commit;
 use crate::store::Outcome;
 use crate::store::Revocation;
@@ -115,11 +118,25 @@ impl Authority {
         client: Option<&ClientCertificate>,
         request_id: &str,
     ) -> Result<Revoked, Error> {
-        let request = Request::read(body)?;
         let now = self.options.clock.now();
+        let mut trail = Trail::new(request_id, now);
+        let result = self.revoke_at(now, body, client, request_id, &mut trail).await;
+        self.audited(&trail, result).await
+    }
+
+    async fn revoke_at(
+        &self,
+        now: OffsetDateTime,
+        body: RevokeRequest,
+        client: Option<&ClientCertificate>,
+        request_id: &str,
+        trail: &mut Trail,
+    ) -> Result<Revoked, Error> {
+        let request = Request::read(body)?;
+        trail.concerns(&request.serial);
         let (token, provisioner, allowed) = match (&request.ott, client) {
             (Some(ott), _) => {
-                let (provisioner, token) = self.verify(ott, Purpose::Revoke, now)?;
+                let (provisioner, token) = self.verify(ott, Purpose::Revoke, now, trail)?;
                 let subject = token.subject().to_owned();
                 let allowed = (subject == request.serial.to_string()).then_some(());
                 let spent = SpentToken {
@@ -131,6 +148,7 @@ impl Authority {
                 (Some(spent), Some(provisioner), allowed.ok_or(RevokeError::Subject { serial, subject }))
             }
             (None, Some(client)) => {
+                trail.proves_subject(client.certificate());
                 let own = client.certificate().serial_number();
                 let allowed = (*own == request.serial).then_some(());
                 let (serial, own) = (request.serial.clone(), own.clone());
@@ -143,7 +161,7 @@ impl Authority {
             other => other,
         };
         if let Err(refusal) = allowed {
-            return Err(self.refuse_revocation(token, refusal).await);
+            return Err(self.refuse_revocation(trail, token, refusal).await);
         }
         let known = self.options.store.certificate(&request.serial).await?.map(|record| record.not_after);
         let own = client.filter(|_| provisioner.is_none()).map(|client| client.certificate().not_after());
@@ -162,7 +180,7 @@ impl Authority {
             Outcome::TokenAlreadySpent => return Err(Error::Replayed),
             Outcome::AlreadyRevoked | Outcome::SerialExists => {
                 let refusal = RevokeError::AlreadyRevoked(request.serial);
-                return Err(self.refuse_revocation(token, refusal).await);
+                return Err(self.refuse_revocation(trail, token, refusal).await);
             }
         }
         if self.config.ca.crl.as_ref().is_some_and(|crl| crl.generate_on_revoke) {
@@ -176,13 +194,23 @@ impl Authority {
     }
 
     /// Spends the token all the same; one that was used before answers as such.
-    async fn refuse_revocation(&self, token: Option<SpentToken>, refusal: RevokeError) -> Error {
+    async fn refuse_revocation(
+        &self,
+        trail: &mut Trail,
+        token: Option<SpentToken>,
+        refusal: RevokeError,
+    ) -> Error {
+        let refusal = refusal.into();
         if token.is_none() {
-            return refusal.into();
+            return refusal;
         }
-        match self.options.store.commit(Commit { token, ..Commit::default() }).await {
+        let event = Some(trail.refusal(&refusal));
+        match self.options.store.commit(Commit { token, event, ..Commit::default() }).await {
             Ok(Outcome::TokenAlreadySpent) => Error::Replayed,
-            Ok(_) => refusal.into(),
+            Ok(_) => {
+                trail.refusal_recorded = true;
+                refusal
+            }
             Err(error) => error.into(),
         }
     }

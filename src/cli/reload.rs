@@ -9,6 +9,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
+use crate::authority::Service;
 use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::log;
@@ -71,6 +72,7 @@ impl Reloader {
         let authority = Arc::new(authority.map_err(|error| Failure::start(error.to_string(), ""))?);
         let reloaded = self.server.reload(&address, Arc::clone(&authority)).await;
         warnings.extend(reloaded.map_err(|error| Failure::start(error.to_string(), ""))?);
+        authority.audit_service(Service::Reload).await;
         self.authority = authority;
         log::set_format(log_format.as_deref());
         Ok(warnings)

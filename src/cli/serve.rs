@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::authority;
 use crate::authority::Authority;
 use crate::authority::Options;
+use crate::authority::Service;
 use crate::cli::context;
 use crate::cli::dev;
 use crate::cli::ephemeral;
@@ -135,6 +136,7 @@ fn serve(
         // Before anyone can know that it serves, so that no signal finds it unprepared.
         let signals = Signals::new()?;
         let (server, authority) = bind(args, config, Arc::clone(&database.store)).await?;
+        authority.audit_service(Service::Start).await;
         let _pidfile = args.pidfile.as_deref().map(PidFile::write).transpose()?;
         let reloader = Reloader {
             path: path.to_owned(),

@@ -18,6 +18,7 @@ use crate::http::App;
 use crate::http::access_log::Detail;
 use crate::http::access_log::NamedProvisioner;
 use crate::http::json;
+use crate::http::request_id::RequestId;
 use crate::profile;
 use crate::provisioner::DraftError;
 use crate::provisioner::LimitError;
@@ -41,6 +42,12 @@ pub(super) fn refusal(app: &App, error: &Error) -> Response {
         response.headers_mut().insert(REFUSAL_HEADER, HeaderValue::from_static(error.code()));
     }
     response
+}
+
+/// The same for a request that the authority has not seen: the audit log has to be told.
+pub(super) async fn audited_refusal(app: &App, request_id: &RequestId, error: &Error) -> Response {
+    app.authority.audit_refusal(error, request_id.as_str()).await;
+    refusal(app, error)
 }
 
 /// The same for a request with this token: the provisioner that it names is kept for operators.

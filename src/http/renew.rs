@@ -25,11 +25,12 @@ pub(super) async fn renew(
     client: Option<Extension<ClientCertificate>>,
     headers: HeaderMap,
 ) -> Response {
-    let request_id = request_id.as_str();
     let result = match (&client, bearer(&headers)) {
-        (Some(Extension(client)), _) => app.authority.renew(client, request_id).await,
-        (None, Some(token)) => app.authority.renew_with_token(&token, request_id).await,
-        (None, None) => Err(RenewError::NoCredential.into()),
+        (Some(Extension(client)), _) => app.authority.renew(client, request_id.as_str()).await,
+        (None, Some(token)) => app.authority.renew_with_token(&token, request_id.as_str()).await,
+        (None, None) => {
+            return problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await;
+        }
     };
     issued(&app, result)
 }
@@ -42,7 +43,7 @@ pub(super) async fn rekey(
     body: Body,
 ) -> Response {
     let Some(Extension(client)) = client else {
-        return problem::refusal(&app, &RenewError::NoCredential.into());
+        return problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await;
     };
     let bytes = match body::read(body).await {
         Ok(bytes) => bytes,
@@ -50,7 +51,9 @@ pub(super) async fn rekey(
     };
     match RekeyRequest::decode(&bytes) {
         Ok(request) => issued(&app, app.authority.rekey(&client, request, request_id.as_str()).await),
-        Err(error) => problem::refusal(&app, &Error::Request(RequestError::Json(error))),
+        Err(error) => {
+            problem::audited_refusal(&app, &request_id, &Error::Request(RequestError::Json(error))).await
+        }
     }
 }
 

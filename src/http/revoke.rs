@@ -30,7 +30,9 @@ pub(super) async fn revoke(
     };
     let request = match RevokeRequest::decode(&bytes) {
         Ok(request) => request,
-        Err(error) => return problem::refusal(&app, &RevokeError::Json(error).into()),
+        Err(error) => {
+            return problem::audited_refusal(&app, &request_id, &RevokeError::Json(error).into()).await;
+        }
     };
     let ott = request.ott.clone().map(Zeroizing::new);
     let client = client.as_ref().map(|Extension(client)| client);

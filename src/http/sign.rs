@@ -35,6 +35,8 @@ pub(super) async fn sign(
                 answered => issued(&app, answered),
             }
         }
-        Err(error) => problem::refusal(&app, &Error::Request(RequestError::Json(error))),
+        Err(error) => {
+            problem::audited_refusal(&app, &request_id, &Error::Request(RequestError::Json(error))).await
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What every [`Store`] must do, as one suite that each store's tests run.
 
+pub(super) mod audit;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
@@ -30,6 +32,7 @@ use super::Filter;
 use super::Listed;
 use super::Order;
 use super::Outcome;
+use super::Renewed;
 use super::Revocation;
 use super::SpentToken;
 use super::Store;
@@ -141,6 +144,7 @@ pub(super) fn run<S: Store>(open: &dyn Fn() -> S) {
     crl_numbers_only_rise(&open());
     of_fifty_revocations_one_wins(&open());
     lists_hold_what_fits(&open());
+    audit::run(open);
 }
 
 fn a_token_is_spent_once(store: &impl Store) {
@@ -260,8 +264,10 @@ fn a_serial_is_revoked_once(store: &impl Store) {
 }
 
 fn a_revoked_certificate_is_not_renewed(store: &impl Store) {
-    let renewal =
-        |old: u32, new: u32| Commit { renewed: Some(serial(old)), ..both(token(9, 100), certificate(new)) };
+    let renewal = |old: u32, new: u32| Commit {
+        renewed: Some(Renewed { serial: serial(old), rekeyed: false }),
+        ..both(token(9, 100), certificate(new))
+    };
     check(store, revoke(7, None), Outcome::Recorded);
     check(store, renewal(7, 70), Outcome::AlreadyRevoked);
     check_certificate(store, 70, false);
@@ -442,6 +448,7 @@ pub(super) fn compare_with_model<S: Store>(
                     Counts { spent_tokens: tokens.len() as u64, certificates: serials.len() as u64 };
                 prop_assert_eq!(block_on(store.counts()).map_err(fail)?, expected);
             }
+            prop_assert_eq!(audit::log(&store).len(), serials.len());
             Ok(())
         })
         .unwrap();

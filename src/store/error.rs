@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::store::Broken;
+
 /// Why a store could not be opened, or did not do what it was asked.
 ///
 /// After an error nothing of a commit is recorded. Errors can be copied, because everyone whose record was in a failed
@@ -75,6 +77,14 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+    /// The audit log is not what was written.
+    #[error("{broken} in {path:?}")]
+    Audit {
+        /// Database file.
+        path: PathBuf,
+        /// Where it breaks.
+        broken: Broken,
+    },
     /// No space is left.
     #[error("no space left for database {path:?}")]
     Full {
@@ -127,6 +137,7 @@ impl Error {
             Self::OlderSchema { .. } => "start the authority once, which brings it up to date",
             Self::Foreign { .. } | Self::NotADatabase { .. } => "leave that file alone and name another one",
             Self::Corrupt { .. } => "restore it from a backup, or try `sqlite3 FILE .recover`",
+            Self::Audit { .. } => "find out who can write that file, and compare it with a backup",
             Self::Full { .. } => "free some space on that disk",
             Self::Locked { .. } => "end the other program's transaction",
             Self::Replaced { .. } => "put the file back and restart",

@@ -1,11 +1,16 @@
 //! A store that lives and dies with the process.
 
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use crate::store::AuditEvent;
+use crate::store::AuditFilter;
+use crate::store::AuditRecord;
 use crate::store::CertificateRecord;
+use crate::store::Chain;
 use crate::store::Commit;
 use crate::store::Counts;
 use crate::store::CrlRecord;
@@ -19,10 +24,13 @@ use crate::store::StoreFuture;
 use crate::store::TokenKey;
 use crate::x509::serial::SerialNumber;
 
+/// Records of the audit log that are kept: anybody can have requests refused, and memory is not to grow with them.
+const KEPT: usize = 65_536;
+
 /// Keeps everything in memory, for tests and for a CA without a `db` in its ca.json.
 ///
 /// It grows with every certificate, about 1 kB each. A restart forgets the used tokens, so a token that is still
-/// valid could be used once more.
+/// valid could be used once more. Of the audit log, the newest 65,536 records are kept.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -41,6 +49,9 @@ struct State {
     /// Where a serial number stands in `revocations`.
     revoked: HashMap<SerialNumber, usize>,
     crl: Option<CrlRecord>,
+    /// The newest records of the audit log, in order.
+    audit: VecDeque<AuditRecord>,
+    chain: Chain,
 }
 
 impl MemoryStore {
@@ -77,11 +88,15 @@ impl Clone for MemoryStore {
 
 impl State {
     fn commit(&mut self, commit: Commit) -> Outcome {
-        let Commit { token, revocation, renewed, certificate } = commit;
+        let certificate_event = commit.certificate_event();
+        let Commit { token, revocation, renewed, certificate, event } = commit;
         if token.is_some_and(|token| self.tokens.contains_key(&token.key)) {
             return Outcome::TokenAlreadySpent;
         }
-        let must_not_be_revoked = revocation.iter().map(|revocation| &revocation.serial).chain(&renewed);
+        let must_not_be_revoked = revocation
+            .iter()
+            .map(|revocation| &revocation.serial)
+            .chain(renewed.iter().map(|renewed| &renewed.serial));
         if { must_not_be_revoked }.any(|serial| self.revoked.contains_key(serial)) {
             return Outcome::AlreadyRevoked;
         }
@@ -92,6 +107,8 @@ impl State {
             self.tokens.insert(token.key, token.expires_at);
         }
         if let Some(revocation) = revocation {
+            let event = AuditEvent::of_revocation(&revocation, self.certificate(&revocation.serial));
+            self.log(event, None);
             self.revoked.insert(revocation.serial.clone(), self.revocations.len());
             self.revocations.push(revocation);
         }
@@ -99,7 +116,28 @@ impl State {
             self.issued.insert(certificate.serial.clone(), self.certificates.len());
             self.certificates.push(certificate);
         }
+        if let Some((event, sha256)) = certificate_event {
+            self.log(event, Some(sha256));
+        }
+        if let Some(event) = event {
+            self.log(event.bounded(), None);
+        }
         Outcome::Recorded
+    }
+
+    fn log(&mut self, event: AuditEvent, certificate_sha256: Option<[u8; 32]>) {
+        if self.audit.len() == KEPT {
+            self.audit.pop_front();
+        }
+        self.audit.push_back(self.chain.append(event, certificate_sha256));
+    }
+
+    fn audit(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditRecord> {
+        let fits = |record: &&AuditRecord| filter.fits(record.sequence, &record.event);
+        match filter.newest_first {
+            false => self.audit.iter().filter(fits).take(limit).cloned().collect(),
+            true => self.audit.iter().rev().filter(fits).take(limit).cloned().collect(),
+        }
     }
 
     fn certificate(&self, serial: &SerialNumber) -> Option<&CertificateRecord> {
@@ -175,6 +213,10 @@ impl Store for MemoryStore {
 
     fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>> {
         Box::pin(async move { Ok(self.state().list(&filter, limit)) })
+    }
+
+    fn audit(&self, filter: AuditFilter, limit: usize) -> StoreFuture<'_, Vec<AuditRecord>> {
+        Box::pin(async move { Ok(self.state().audit(&filter, limit)) })
     }
 
     fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {

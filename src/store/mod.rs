@@ -1,4 +1,4 @@
-//! Records: used tokens, issued and revoked certificates, the CRL; keeps them, decides nothing.
+//! Records: used tokens, issued and revoked certificates, the CRL, the audit log; keeps them, decides nothing.
 //!
 //! A [`Store`] answers one question that matters, whether a token was used before, and answers it in the same
 //! transaction that records the certificate made with it. No rule of issuing lives here, no clock is read, and what
@@ -13,6 +13,8 @@ use std::pin::Pin;
 
 use crate::x509::serial::SerialNumber;
 
+mod audit;
+mod chain;
 #[cfg(test)]
 mod conformance;
 mod error;
@@ -21,6 +23,13 @@ mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use audit::AuditEvent;
+pub use audit::AuditFilter;
+pub use audit::AuditKind;
+pub use audit::AuditRecord;
+pub use chain::AuditWalk;
+pub use chain::Broken;
+pub use chain::Chain;
 pub use error::Error;
 pub use memory::MemoryStore;
 pub use record::CertificateRecord;
@@ -31,6 +40,7 @@ pub use record::Filter;
 pub use record::Listed;
 pub use record::Order;
 pub use record::Outcome;
+pub use record::Renewed;
 pub use record::Revocation;
 pub use record::SpentToken;
 pub use record::TokenKey;
@@ -58,6 +68,9 @@ pub trait Store: Debug + Send + Sync {
     /// apply, the first of [`Outcome::TokenAlreadySpent`], [`Outcome::AlreadyRevoked`], [`Outcome::SerialExists`] is
     /// the answer.
     ///
+    /// The events of what is recorded go into the audit log in the same transaction: their numbers follow each other
+    /// without gaps in the order of the commits, and a [`Chain`] ties them together.
+    ///
     /// # Errors
     ///
     /// Any [`Error`] means: not recorded, so a certificate must not leave. [`Error::Busy`] may be tried again later.
@@ -84,6 +97,15 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// The store cannot be read.
     fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>>;
+
+    /// The records of the audit log that fit, in the filter's order; `limit` at most. To go on, ask again for what comes
+    /// [`after`](AuditFilter::after), or [`before`](AuditFilter::before), the last one. May read through all of the
+    /// store: for people, not for each request.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    fn audit(&self, filter: AuditFilter, limit: usize) -> StoreFuture<'_, Vec<AuditRecord>>;
 
     /// What a CRL lists: the revocations of certificates that expire at `now` (Unix seconds) or later, or nobody
     /// knows when. In the order in which they were recorded.

@@ -1,5 +1,6 @@
 //! What a store keeps and what it is asked to keep: plain data.
 
+use crate::store::AuditEvent;
 use crate::x509::certificate::Certificate;
 use crate::x509::serial::SerialNumber;
 
@@ -79,17 +80,31 @@ pub struct CrlRecord {
     pub der: Vec<u8>,
 }
 
+/// The certificate in whose place another one is issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// Its serial number; it must not be revoked.
+    pub serial: SerialNumber,
+    /// Whether the new certificate has another key.
+    pub rekeyed: bool,
+}
+
 /// What is to be recorded in one transaction.
+///
+/// The audit log gets an event of the revocation, one of the certificate, and the [`event`](Self::event), in this
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
     /// The token that is used up.
     pub token: Option<SpentToken>,
     /// The certificate that is revoked.
     pub revocation: Option<Revocation>,
-    /// The serial number of the certificate that is renewed: it must not be revoked.
-    pub renewed: Option<SerialNumber>,
+    /// The certificate that is renewed.
+    pub renewed: Option<Renewed>,
     /// The certificate that was issued.
     pub certificate: Option<CertificateRecord>,
+    /// What else happened: a refusal, a start.
+    pub event: Option<AuditEvent>,
 }
 
 /// What became of a [`Commit`].

@@ -138,7 +138,7 @@ fn what_came_after_a_backup_outlives_its_return() {
     drop(store);
 
     let restored = restore(&path, &backup, NOW).unwrap();
-    let expected = Restored { certificates: 0, revocations: 0, merged: true, damaged: None };
+    let expected = Restored { certificates: 0, revocations: 0, events: 0, merged: true, damaged: None };
     assert_eq!(restored, expected);
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(serials(&path, &Filter::default()), ["3", "2", "1", "9"]);

@@ -88,6 +88,8 @@ fn look_for_damage(connection: &Connection, path: &Path) -> Result<(), Error> {
         "SELECT * FROM revocations ORDER BY id DESC LIMIT 1",
         "SELECT * FROM revoked LIMIT 1",
         "SELECT * FROM crl",
+        "SELECT * FROM audit ORDER BY sequence DESC LIMIT 1",
+        "SELECT * FROM audited LIMIT 1",
     ] {
         let read = || -> rusqlite::Result<()> {
             let mut statement = connection.prepare(sql)?;

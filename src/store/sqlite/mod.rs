@@ -4,7 +4,7 @@
 //! together, so under load one fsync serves many and an idle store adds no wait. The file is in WAL mode with
 //! `synchronous=FULL`: what was answered as recorded survives a power cut.
 //!
-//! `sqlite3 FILE 'SELECT * FROM issued'` (or `revoked`) works at any time, also while the CA runs.
+//! `sqlite3 FILE 'SELECT * FROM issued'` (or `revoked`, or `audited`) works at any time, also while the CA runs.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use crate::store::AuditFilter;
+use crate::store::AuditRecord;
 use crate::store::CertificateRecord;
 use crate::store::Commit;
 use crate::store::Counts;
@@ -29,6 +31,8 @@ use crate::store::Store;
 use crate::store::StoreFuture;
 use crate::x509::serial::SerialNumber;
 
+mod audit;
+mod audit_merge;
 mod backup;
 mod connection;
 mod failure;
@@ -94,11 +98,12 @@ impl SqliteStore {
         let claim = Claim::take(path)?;
         let connection = connection::open(claim.path())?;
         claim.tighten()?;
+        let chain = audit::end(&connection, "main").map_err(failure::of(claim.path()))?;
         let (queue, requests) = mpsc::sync_channel(QUEUE);
         let writer_path = claim.path().to_owned();
         let writer = thread::Builder::new()
             .name("stepless-store".to_owned())
-            .spawn(move || writer::run(connection, &requests, &writer_path))
+            .spawn(move || writer::run(connection, chain, &requests, &writer_path))
             .map_err(|error| Error::File {
                 path: claim.path().to_owned(),
                 action: "start the writer of",
@@ -133,7 +138,7 @@ impl SqliteStore {
         self.claim.path()
     }
 
-    /// Reads the whole file and looks for damage, on a thread and a connection of its own.
+    /// Reads the whole file and looks for damage and for breaks in the audit log, on a thread and a connection of its own.
     ///
     /// Takes seconds for each GiB; commits go on meanwhile.
     ///
@@ -141,7 +146,7 @@ impl SqliteStore {
     ///
     /// [`Error::Corrupt`] with what was found, or the file cannot be read.
     pub fn check(&self) -> StoreFuture<'_, ()> {
-        self.beside_the_writer(connection::check)
+        self.beside_the_writer(|path| SqliteReader::open(path)?.check())
     }
 
     /// Asks the writer and waits for its answer.
@@ -211,6 +216,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn audit(&self, filter: AuditFilter, limit: usize) -> StoreFuture<'_, Vec<AuditRecord>> {
+        self.beside_the_writer(move |path| {
+            let mut found = Vec::new();
+            let mut visit = |record| {
+                if found.len() < limit {
+                    found.push(record);
+                }
+                found.len() < limit
+            };
+            SqliteReader::open(path)?.audit(&filter, &mut visit)?;
+            Ok(found)
+        })
+    }
+
     fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {
         Box::pin(self.ask(move |reply| Request::ListRevocations(now, reply)))
     }
@@ -259,6 +278,8 @@ impl Drop for SqliteStore {
     }
 }
 
+#[cfg(test)]
+mod audit_tests;
 #[cfg(test)]
 mod backup_tests;
 #[cfg(test)]

@@ -5,10 +5,15 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+use crate::store::AuditFilter;
+use crate::store::AuditRecord;
+use crate::store::AuditWalk;
+use crate::store::Broken;
 use crate::store::Counts;
 use crate::store::Error;
 use crate::store::Filter;
 use crate::store::Listed;
+use crate::store::sqlite::audit;
 use crate::store::sqlite::backup;
 use crate::store::sqlite::connection;
 use crate::store::sqlite::failure;
@@ -49,6 +54,32 @@ impl SqliteReader {
         records::list(&self.connection, filter, visit).map_err(failure::of(&self.path))
     }
 
+    /// Calls `visit` with each record of the audit log that fits, in the filter's order, until it answers `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`], or the file cannot be read.
+    pub fn audit(
+        &self,
+        filter: &AuditFilter,
+        visit: &mut dyn FnMut(AuditRecord) -> bool,
+    ) -> Result<(), Error> {
+        audit::list(&self.connection, "main", filter, visit).map_err(failure::of(&self.path))
+    }
+
+    /// Walks along the whole audit log, calling `visit` with each record that is in order. Returns how far it came, and
+    /// where the log breaks if it does. Takes seconds for each GiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`], or the file cannot be read.
+    pub fn walk_audit(
+        &self,
+        visit: &mut dyn FnMut(&AuditRecord),
+    ) -> Result<(AuditWalk, Option<Broken>), Error> {
+        audit::walk(&self.connection, visit).map_err(failure::of(&self.path))
+    }
+
     /// How much there is.
     ///
     /// # Errors
@@ -58,13 +89,17 @@ impl SqliteReader {
         connection::counts(&self.path)
     }
 
-    /// Reads everything and looks for damage. Takes seconds for each GiB.
+    /// Reads everything and looks for damage, and for breaks in the audit log. Takes seconds for each GiB.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] with what was found, or the file cannot be read.
     pub fn check(&self) -> Result<(), Error> {
-        connection::check(&self.path)
+        connection::check(&self.path)?;
+        match self.walk_audit(&mut |_| ())? {
+            (_, None) => Ok(()),
+            (_, Some(broken)) => Err(Error::Audit { path: self.path.clone(), broken }),
+        }
     }
 
     /// Writes all that is recorded at this moment into a new file, readable for its owner alone, and syncs it.

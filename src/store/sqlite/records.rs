@@ -6,7 +6,9 @@ use rusqlite::Row;
 use rusqlite::named_params;
 use rusqlite::types::Type;
 
+use crate::store::AuditEvent;
 use crate::store::CertificateRecord;
+use crate::store::Chain;
 use crate::store::Commit;
 use crate::store::CrlRecord;
 use crate::store::Filter;
@@ -15,11 +17,16 @@ use crate::store::Order;
 use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::SpentToken;
+use crate::store::sqlite::audit;
 use crate::x509::serial::SerialNumber;
 
-/// Writes one commit. If this fails, the transaction holds part of it and has to be rolled back.
-pub(super) fn apply(connection: &Connection, commit: &Commit) -> rusqlite::Result<Outcome> {
-    let Commit { token, revocation, renewed: _, certificate } = commit;
+/// Writes one commit and its audit events. If this fails, the transaction holds part of it and has to be rolled back.
+pub(super) fn apply(
+    connection: &Connection,
+    chain: &mut Chain,
+    commit: &Commit,
+) -> rusqlite::Result<Outcome> {
+    let Commit { token, revocation, renewed: _, certificate, event } = commit;
     if let Some(obstacle) = obstacle(connection, commit)? {
         return Ok(match token {
             Some(token) if is_spent(connection, token)? => Outcome::TokenAlreadySpent,
@@ -31,11 +38,21 @@ pub(super) fn apply(connection: &Connection, commit: &Commit) -> rusqlite::Resul
     {
         return Ok(Outcome::TokenAlreadySpent);
     }
-    if let Some(revocation) = revocation {
-        revoke(connection, revocation)?;
+    if let Some(at) = commit.audited_at() {
+        audit::begin(connection, chain, at)?;
     }
-    if let Some(certificate) = certificate {
-        insert(connection, certificate)?;
+    if let Some(revocation) = revocation {
+        let revoked = find(connection, &revocation.serial)?;
+        let event = AuditEvent::of_revocation(revocation, revoked.as_ref());
+        let row = revoke(connection, revocation)?;
+        audit::append_revocation(connection, chain, &event, row)?;
+    }
+    if let (Some(certificate), Some((event, sha256))) = (certificate, commit.certificate_event()) {
+        let row = insert(connection, certificate)?;
+        audit::append_certificate(connection, chain, &event, &sha256, row)?;
+    }
+    if let Some(event) = event {
+        audit::append(connection, chain, &event.clone().bounded())?;
     }
     Ok(Outcome::Recorded)
 }
@@ -43,7 +60,8 @@ pub(super) fn apply(connection: &Connection, commit: &Commit) -> rusqlite::Resul
 /// What stands in the way of a commit, apart from its token.
 fn obstacle(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<Outcome>> {
     let must_not_be_revoked = commit.revocation.iter().map(|revocation| &revocation.serial);
-    for serial in must_not_be_revoked.chain(&commit.renewed) {
+    let renewed = commit.renewed.iter().map(|renewed| &renewed.serial);
+    for serial in must_not_be_revoked.chain(renewed) {
         if exists(connection, "SELECT 1 FROM revocations WHERE serial = ?1", serial.content())? {
             return Ok(Some(Outcome::AlreadyRevoked));
         }
@@ -81,7 +99,8 @@ fn spend(connection: &Connection, token: &SpentToken) -> rusqlite::Result<bool> 
     Ok(inserted == 1)
 }
 
-fn revoke(connection: &Connection, revocation: &Revocation) -> rusqlite::Result<()> {
+/// Returns the id of the row.
+fn revoke(connection: &Connection, revocation: &Revocation) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
             "INSERT INTO revocations (serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id)
@@ -96,10 +115,11 @@ fn revoke(connection: &Connection, revocation: &Revocation) -> rusqlite::Result<
             ":provisioner_id": revocation.provisioner_id,
             ":request_id": revocation.request_id,
         })?;
-    Ok(())
+    Ok(connection.last_insert_rowid())
 }
 
-fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite::Result<()> {
+/// Returns the id of the row.
+fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite::Result<i64> {
     let provisioner = (&certificate.provisioner_id, &certificate.provisioner);
     connection
         .prepare_cached(
@@ -129,7 +149,7 @@ fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite:
             ":request_id": certificate.request_id,
             ":der": certificate.der,
         })?;
-    Ok(())
+    Ok(connection.last_insert_rowid())
 }
 
 /// Reads certificates and revocations as [`Listed`]; those revoked without a record come last.

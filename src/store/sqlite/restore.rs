@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
 use crate::store::Error;
+use crate::store::sqlite::audit_merge;
 use crate::store::sqlite::connection;
 use crate::store::sqlite::failure;
 use crate::store::sqlite::files;
@@ -28,6 +29,8 @@ pub struct Restored {
     pub certificates: u64,
     /// Revocations that only the backup had.
     pub revocations: u64,
+    /// Records of the audit log that only the backup had.
+    pub events: u64,
     /// Whether there were readable records to merge it into. If not, tokens issued before the restoration are refused,
     /// and what was recorded after the backup is lost.
     pub merged: bool,
@@ -86,7 +89,7 @@ pub fn restore(path: &Path, backup: &Path, now: i64) -> Result<Restored, Error> 
             return replace(path, &copy, now, None);
         }
         match readable(path) {
-            Ok(present) => merge(present, path, &copy),
+            Ok(present) => merge(present, path, &copy, now),
             Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {
                 let damaged = set_aside(path)?;
                 replace(path, &copy, now, Some(damaged))
@@ -133,7 +136,7 @@ fn about(error: Error, backup: &Path) -> Error {
     }
 }
 
-fn merge(mut present: Connection, path: &Path, copy: &Path) -> Result<Restored, Error> {
+fn merge(mut present: Connection, path: &Path, copy: &Path, now: i64) -> Result<Restored, Error> {
     let failed = failure::of(path);
     let name = copy.to_str().ok_or_else(|| Error::File {
         path: copy.to_owned(),
@@ -150,8 +153,9 @@ fn merge(mut present: Connection, path: &Path, copy: &Path) -> Result<Restored, 
     transaction.execute_batch(MERGE).map_err(failed)?;
     let [certificates, revocations] =
         [count("certificates")? - before[0], count("revocations")? - before[1]].map(i64::unsigned_abs);
+    let events = audit_merge::merge(&transaction, now).map_err(failed)?;
     transaction.commit().map_err(failed)?;
-    Ok(Restored { certificates, revocations, merged: true, damaged: None })
+    Ok(Restored { certificates, revocations, events, merged: true, damaged: None })
 }
 
 /// Puts the copy in the place of what cannot be read.
@@ -166,6 +170,7 @@ fn replace(path: &Path, copy: &Path, now: i64, damaged: Option<PathBuf>) -> Resu
         )
         .map_err(failed)?;
     connection.execute("UPDATE crl SET number = number + ?1", [JUMP]).map_err(failed)?;
+    let events = audit_merge::resume(&connection, now).map_err(failed)?;
     let counted = connection::counts(copy)?;
     let revocations: i64 =
         connection.query_row("SELECT count(*) FROM revocations", [], |row| row.get(0)).map_err(failed)?;
@@ -177,6 +182,7 @@ fn replace(path: &Path, copy: &Path, now: i64, damaged: Option<PathBuf>) -> Resu
     Ok(Restored {
         certificates: counted.certificates,
         revocations: revocations.unsigned_abs(),
+        events,
         merged: false,
         damaged,
     })

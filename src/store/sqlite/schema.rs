@@ -20,6 +20,9 @@ pub(super) const APPLICATION_ID: i32 = 0x7374_706c;
 ///
 /// A revocation is looked up by serial number and listed in order of record; `crl` has one row, the latest list.
 /// `records_lost` has a row if a backup had to stand in for records that nobody has any more.
+///
+/// `audit` names certificates and revocations by their ids and keeps nothing of them, so that one takes some 60 bytes.
+/// The ids are no foreign keys: a row taken away is a matter for the walk along the log, and no damage to the file.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE spent_tokens (
@@ -89,6 +92,51 @@ const MIGRATIONS: &[&str] = &[
         id INTEGER PRIMARY KEY CHECK (id = 1),
         until INTEGER NOT NULL         -- Unix seconds; any token issued before may be among the lost ones
     );
+",
+    "
+    CREATE TABLE audit (
+        sequence INTEGER PRIMARY KEY,  -- from 1, without gaps
+        kind INTEGER NOT NULL,         -- what happened; see the view audited
+        hash BLOB NOT NULL,            -- SHA-256 over the hash before and the event
+        certificate INTEGER,           -- id of what was issued; of what was revoked, if on record then
+        revocation INTEGER,            -- id of the revocation
+        previous BLOB,                 -- serial of the certificate that was renewed
+        -- All else of an event that is not of a certificate or revocation on record.
+        at INTEGER,
+        request_id TEXT,
+        provisioner_id TEXT,
+        named_provisioner TEXT,
+        subject TEXT,
+        grant_id TEXT,
+        subject_user_id TEXT,
+        serial BLOB,
+        expires_at INTEGER,
+        code TEXT,
+        cause TEXT,
+        certificates INTEGER,          -- records that have no event of their own
+        revocations INTEGER
+    );
+
+    -- For people.
+    CREATE VIEW audited AS
+        SELECT sequence, kind, at, request_id, provisioner, named_provisioner, subject, grant_id, subject_user_id,
+            CASE WHEN substr(serial, 1, 1) = x'00' THEN hex(substr(serial, 2)) ELSE hex(serial) END AS serial,
+            code, cause
+        FROM (SELECT sequence, CASE kind WHEN 1 THEN 'began' WHEN 2 THEN 'started' WHEN 3 THEN 'reloaded'
+                WHEN 4 THEN 'issued' WHEN 5 THEN 'renewed' WHEN 6 THEN 'rekeyed' WHEN 7 THEN 'revoked'
+                WHEN 8 THEN 'refused' WHEN 9 THEN 'restored' ELSE kind END AS kind,
+            datetime(coalesce(at, revoked_at, issued_at), 'unixepoch') AS at,
+            coalesce(audit.request_id, revocations.request_id, certificates.request_id) AS request_id,
+            CASE WHEN revocation IS NULL THEN coalesce(audit.provisioner_id, provisioners.provisioner_id)
+                ELSE revocations.provisioner_id END AS provisioner,
+            named_provisioner, coalesce(audit.subject, certificates.subject) AS subject,
+            coalesce(audit.grant_id, certificates.grant_id) AS grant_id,
+            coalesce(audit.subject_user_id, certificates.subject_user_id) AS subject_user_id,
+            coalesce(audit.serial, revocations.serial, certificates.serial) AS serial,
+            coalesce(code, reason_code) AS code, coalesce(cause, reason) AS cause
+        FROM audit LEFT JOIN certificates ON certificates.id = audit.certificate
+            LEFT JOIN provisioners ON provisioners.id = certificates.provisioner
+            LEFT JOIN revocations ON revocations.id = audit.revocation);
 ",
 ];
 

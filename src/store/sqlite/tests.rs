@@ -73,6 +73,12 @@ fn agrees_with_the_model() {
 }
 
 #[test]
+fn the_audit_log_goes_on_after_reopening() {
+    let directory = TempDir::new().unwrap();
+    conformance::audit::the_log_goes_on(opener(&directory)(), &reopen);
+}
+
+#[test]
 fn reopening_keeps_everything() {
     let directory = TempDir::new().unwrap();
     let store = opener(&directory)();
@@ -144,7 +150,7 @@ fn a_crash_loses_nothing_that_was_answered() {
 }
 
 /// Queues commits while the writer is held up, so that all but the first go into one transaction; then lets it go on.
-fn in_one_batch(store: &SqliteStore, commits: Vec<Commit>) -> Vec<StoreFuture<'_, Outcome>> {
+pub(super) fn in_one_batch(store: &SqliteStore, commits: Vec<Commit>) -> Vec<StoreFuture<'_, Outcome>> {
     let operator = Connection::open(store.path()).unwrap();
     operator.execute_batch("BEGIN IMMEDIATE").unwrap();
     commits
@@ -228,6 +234,7 @@ fn one_bad_record_does_not_fail_its_neighbours() {
         }
     }
     check_counts(&store, 39, 39);
+    assert_eq!(conformance::audit::log(&store).len(), 39);
     check_certificate(&store, 13, false);
     check(&store, only(token(13, 100)), Outcome::Recorded);
 }

@@ -8,6 +8,7 @@ use rusqlite::TransactionBehavior;
 use tokio::sync::oneshot;
 
 use crate::store::CertificateRecord;
+use crate::store::Chain;
 use crate::store::Commit;
 use crate::store::CrlRecord;
 use crate::store::Error;
@@ -49,7 +50,9 @@ pub(super) enum Request {
 type Waiting = (Box<Commit>, Reply<Outcome>);
 
 /// Serves requests until there are no more senders and the queue is empty.
-pub(super) fn run(mut connection: Connection, requests: &Receiver<Request>, path: &Path) {
+///
+/// `chain` is the end of the audit log; nobody else writes one.
+pub(super) fn run(mut connection: Connection, mut chain: Chain, requests: &Receiver<Request>, path: &Path) {
     while let Ok(first) = requests.recv() {
         let mut commits = Vec::new();
         let mut others = Vec::new();
@@ -59,7 +62,7 @@ pub(super) fn run(mut connection: Connection, requests: &Receiver<Request>, path
                 other => others.push(other),
             }
         }
-        commit_all(&mut connection, commits, path);
+        commit_all(&mut connection, &mut chain, commits, path);
         for request in others {
             serve(&connection, request, path);
         }
@@ -97,11 +100,11 @@ fn serve(connection: &Connection, request: Request, path: &Path) {
 }
 
 /// Records the commits in one transaction, or each in its own if one of them spoils that, and answers all of them.
-fn commit_all(connection: &mut Connection, waiting: Vec<Waiting>, path: &Path) {
+fn commit_all(connection: &mut Connection, chain: &mut Chain, waiting: Vec<Waiting>, path: &Path) {
     if waiting.is_empty() {
         return;
     }
-    match record(connection, waiting.iter().map(|(commit, _)| &**commit)) {
+    match record(connection, chain, waiting.iter().map(|(commit, _)| &**commit)) {
         Ok(outcomes) => {
             for ((_, reply), outcome) in waiting.into_iter().zip(outcomes) {
                 let _ = reply.send(Ok(outcome));
@@ -109,7 +112,7 @@ fn commit_all(connection: &mut Connection, waiting: Vec<Waiting>, path: &Path) {
         }
         Err(error) if waiting.len() > 1 && failure::may_be_one_records(&error) => {
             for alone in waiting {
-                commit_all(connection, vec![alone], path);
+                commit_all(connection, chain, vec![alone], path);
             }
         }
         Err(error) => {
@@ -124,11 +127,15 @@ fn commit_all(connection: &mut Connection, waiting: Vec<Waiting>, path: &Path) {
 /// Writes the commits in one transaction and returns their outcomes, in order. After an error nothing is written.
 fn record<'a>(
     connection: &mut Connection,
+    chain: &mut Chain,
     commits: impl Iterator<Item = &'a Commit>,
 ) -> rusqlite::Result<Vec<Outcome>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let outcomes =
-        commits.map(|commit| records::apply(&transaction, commit)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut longer = *chain;
+    let outcomes = commits
+        .map(|commit| records::apply(&transaction, &mut longer, commit))
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     transaction.commit()?;
+    *chain = longer;
     Ok(outcomes)
 }
