@@ -1,17 +1,13 @@
 //! The gateway's client against a CA that answers well: the `stepless` binary, and the real step-ca where there is one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::ca::Ca;
-use common::ca::Kind;
-use common::ca::step_ca_available;
-use common::csr::Csr;
-use common::local::block_on;
-use common::tools;
+use crate::common::ca::Ca;
+use crate::common::ca::Kind;
+use crate::common::ca::step_ca_available;
+use crate::common::csr::Csr;
+use crate::common::local::block_on;
+use crate::common::tools;
 use stepless::client::CaClient;
 use stepless::client::CaClientError;
 use stepless::client::CaClientErrorKind;
@@ -174,7 +170,7 @@ fn a_template_without_the_grant_is_no_grant_certificate() {
 #[test]
 fn the_pinned_root_is_the_only_one() {
     let ca = Ca::start(Kind::Stepless, "mosaic");
-    let other = common::fixture::Fixture::copy("chain3").root_pem();
+    let other = crate::common::fixture::Fixture::copy("chain3").root_pem();
     let key = PrivateJwk::parse(ca.fixture.provisioner_key("mosaic-hs").to_string().as_bytes()).unwrap();
     let client = CaClient::new(Settings::new(&ca.url(), &other, key).unwrap()).unwrap();
     refused(block_on(client.health()), CaClientErrorKind::TlsPin, None);
@@ -201,7 +197,7 @@ fn what_cannot_be_signed_is_never_sent() {
     // Nobody listens there: a call would be another error.
     let key =
         PrivateJwk::parse(br#"{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}"#).unwrap();
-    let root = common::fixture::Fixture::copy("mosaic").root_pem();
+    let root = crate::common::fixture::Fixture::copy("mosaic").root_pem();
     let client = CaClient::new(Settings::new("https://localhost:1", &root, key).unwrap()).unwrap();
     let csr = Csr::new(NAME, &[NAME]);
     let mut der = csr.der.clone();

@@ -1,7 +1,5 @@
 //! The gateway's client against a CA that answers badly: each error of its own kind, and never a certificate.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::time::Duration;
 
 use stepless::CaClient;
