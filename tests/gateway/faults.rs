@@ -127,20 +127,6 @@ async fn certificates_that_are_not_as_asked_are_never_handed_out() {
 }
 
 #[tokio::test]
-async fn a_chain_is_put_together_of_what_there_is() {
-    let scene = Scene::new().await;
-    let whole = scene.meet(Vec::new(), 1).await.unwrap();
-    assert_eq!(whole.cert_chain_pem, whole.cert_pem.clone() + &scene.ca.intermediate_pem());
-    let by_ca = scene.meet(vec![Fault::without_chain()], 1).await.unwrap();
-    assert_eq!(by_ca.cert_chain_pem, by_ca.cert_pem.clone() + &scene.ca.intermediate_pem());
-    // Its issuer is asked for, to check it.
-    let alone = scene.meet(vec![Fault::only_crt()], 1).await.unwrap();
-    assert_eq!(alone.cert_chain_pem, alone.cert_pem);
-    let spoilt = scene.meet(vec![Fault::only_crt(), Fault::status(404).on("/1.0/intermediates")], 1).await;
-    Scene::check(spoilt, Kind::Rejected, Some(404));
-}
-
-#[tokio::test]
 async fn a_busy_authority_is_asked_again_with_another_token() {
     let scene = Scene::new().await;
     let busy = || Fault::status(503).retry_after(0);
@@ -154,7 +140,7 @@ async fn a_busy_authority_is_asked_again_with_another_token() {
 }
 
 #[tokio::test]
-async fn the_token_says_what_the_certificate_is_for() {
+async fn the_authority_has_on_record_what_was_asked_for() {
     let scene = Scene::new().await;
     let request = IssueCertRequest { ttl: Some(Duration::from_secs(600)), ..scene.request() };
     let client = scene.client(Retry::default(), Duration::from_secs(30));

@@ -6,3 +6,7 @@ mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod relay;
+mod situations;
+#[path = "../../examples/support/tls.rs"]
+mod tls;
