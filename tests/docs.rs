@@ -22,7 +22,7 @@ fn read(path: &str) -> String {
 /// The documents of the project, as paths below its folder.
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "keys"] {
+    for folder in ["", "docs", "keys", "examples/node"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
