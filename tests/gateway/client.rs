@@ -1,7 +1,11 @@
 //! The gateway's client against a CA that answers well: the `stepless` binary, and the real step-ca where there is one.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use crate::common::binary::Desk;
+use crate::common::binary::free_port;
 use crate::common::ca::Ca;
 use crate::common::ca::Kind;
 use crate::common::ca::step_ca_available;
@@ -170,4 +174,25 @@ fn nobody_asks_for_less_than_a_second() {
     let request =
         IssueCertRequest { ttl: Some(Duration::from_millis(900)), ..request(&Csr::new(NAME, &[NAME])) };
     refused(block_on(client.issue_cert(&request)), CaClientErrorKind::Configuration, None);
+}
+
+#[test]
+fn the_environment_is_enough_as_the_document_sets_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gateway.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, block) = text.split_once("```sh\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let desk = Desk::new();
+    let daemon = desk.serve(&format!("serve --dev --address 127.0.0.1:{}", free_port()));
+    let script = block.replace(":9443", &format!(":{}", daemon.port));
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &format!("{script}env")]);
+    desk.seat(&mut shell);
+    let environment = tools::run(&mut shell);
+    let settings = Settings::read(|name| {
+        let value = environment.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.map(Into::into)
+    });
+    let client = CaClient::new(settings.unwrap()).unwrap();
+    block_on(client.issue_cert(&request(&Csr::new(NAME, &[NAME])))).unwrap();
 }
