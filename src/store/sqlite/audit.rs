@@ -16,6 +16,7 @@ use crate::store::AuditRecord;
 use crate::store::AuditWalk;
 use crate::store::Broken;
 use crate::store::Chain;
+use crate::store::sqlite::failure;
 use crate::x509::serial::SerialNumber;
 
 /// The end of the log in the database of this name.
@@ -185,13 +186,18 @@ pub(super) fn walk(
     let _transaction = connection.unchecked_transaction()?;
     let mut walk = AuditWalk::default();
     let mut broken = None;
-    list(connection, "main", &AuditFilter::default(), &mut |record| {
+    let read = list(connection, "main", &AuditFilter::default(), &mut |record| {
         broken = walk.follow(&record).err();
         if broken.is_none() {
             visit(&record);
         }
         broken.is_none()
-    })?;
+    });
+    if read.as_ref().is_err_and(failure::is_a_value) {
+        broken = Some(Broken::Altered(walk.chain.sequence + 1));
+    } else {
+        read?;
+    }
     if broken.is_none() {
         let (certificates, revocations) = unlogged(connection)?;
         broken = walk.compare(certificates, revocations).err();

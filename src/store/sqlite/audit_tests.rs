@@ -194,6 +194,37 @@ fn a_certificates_record_is_small() {
     assert!((40..90).contains(&bytes), "{bytes}");
 }
 
+/// Each byte of each record in the file, not only what a statement can change.
+#[test]
+fn no_byte_of_a_record_can_change_unnoticed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ca.db");
+    let store = filled(&path);
+    let records = log(&store);
+    drop(store);
+    let page: u32 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'audit'", [], |row| row.get(0))
+        .unwrap();
+    let whole = fs::read(&path).unwrap();
+    let page = (page as usize - 1) * 4096;
+    // A leaf of a table, https://www.sqlite.org/fileformat2.html#b_tree_pages: its cells lie at its end.
+    assert_eq!(whole[page], 13);
+    let cells = page + usize::from(u16::from_be_bytes([whole[page + 5], whole[page + 6]]));
+    assert!(page + 4096 - cells > 5 * 40);
+    for place in cells..page + 4096 {
+        let mut altered = whole.clone();
+        altered[place] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        let mut read = Vec::new();
+        let walked = SqliteReader::open(&path)
+            .and_then(|reader| reader.walk_audit(&mut |record| read.push(record.clone())));
+        let unnoticed = matches!(walked, Ok((_, None)));
+        assert!(!unnoticed || read == records, "byte {place}: {read:?}");
+        assert!(!unnoticed, "byte {place} means nothing");
+    }
+}
+
 fn backup(store: &SqliteStore, folder: &TempDir) -> PathBuf {
     let backup = folder.path().join("backup.db");
     SqliteReader::open(store.path()).unwrap().back_up(&backup).unwrap();

@@ -19,14 +19,21 @@ pub(super) fn of(path: &Path) -> impl Fn(rusqlite::Error) -> Error + Copy + '_ {
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Locked { path },
                 _ => Error::Database { path, detail },
             },
-            // A value in a row is not what we put there.
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::Utf8Error(..)
-            | rusqlite::Error::InvalidColumnType(..) => Error::Corrupt { path, detail },
+            other if is_a_value(other) => Error::Corrupt { path, detail },
             _ => Error::Database { path, detail },
         }
     }
+}
+
+/// Whether a value in a row is not what we put there.
+pub(super) fn is_a_value(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
 }
 
 /// Whether an error may be the fault of one record, so that others could succeed without it.
