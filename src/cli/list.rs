@@ -1,17 +1,23 @@
-//! `stepless list`: the certificates on record, while the authority runs or not.
+//! `stepless list`: the certificates on record, or the refusals, while the authority runs or not.
 
 use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::cli::audit;
 use crate::cli::database;
 use crate::cli::database::Place;
 use crate::cli::failure::Failure;
+use crate::cli::rows;
+use crate::cli::rows::Format;
+use crate::cli::rows::Rows;
+use crate::cli::rows::instant;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::duration::GoDuration;
-use crate::duration::format_rfc3339;
 use crate::duration::parse_rfc3339;
+use crate::store::AuditFilter;
+use crate::store::AuditKind;
 use crate::store::Filter;
 use crate::store::Listed;
 use crate::store::Order;
@@ -41,6 +47,21 @@ pub(super) struct Args {
     /// Revoked certificates only
     #[arg(long)]
     revoked: bool,
+    /// Refused requests instead of certificates
+    #[arg(long, conflicts_with_all = ["name", "expiring", "revoked"])]
+    refused: bool,
+    /// Refusals with this code, or with the part of one before its dot
+    #[arg(long, value_name = "CODE", requires = "refused")]
+    code: Option<String>,
+    /// Refusals where this provisioner was asked, by name or id
+    #[arg(long, value_name = "NAME", requires = "refused")]
+    provisioner: Option<String>,
+    /// Refusals since this RFC 3339 time, or this long ago
+    #[arg(long, value_name = "TIME", requires = "refused")]
+    from: Option<String>,
+    /// Refusals before this RFC 3339 time, or this long ago
+    #[arg(long, value_name = "TIME", requires = "refused")]
+    to: Option<String>,
     /// This many at most, the newest first
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
@@ -49,15 +70,8 @@ pub(super) struct Args {
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Csv,
-}
-
 /// What is shown of each, in this order.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: &[&str] = &[
     "serial",
     "subject",
     "names",
@@ -73,14 +87,16 @@ const COLUMNS: [&str; 12] = [
 ];
 
 /// The columns of the table: for more, there are JSON and CSV.
-const TABLE: [&str; 6] = ["serial", "subject", "notAfter", "status", "provisioner", "grantId"];
+const TABLE: &[&str] = &["serial", "subject", "notAfter", "status", "provisioner", "grantId"];
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let now = SystemClock.now();
+    if args.refused {
+        return list_refused(args, now);
+    }
     let filter = filter(args, now)?;
-    let path = args.place.path()?;
-    let reader = SqliteReader::open(&path).map_err(|error| database::store_failure(&error))?;
-    let mut output = Output::new(args.format);
+    let reader = open(&args.place)?;
+    let mut output = Rows::new(args.format, COLUMNS, TABLE, "no certificates");
     let mut left = args.limit.unwrap_or(usize::MAX);
     let listed = reader.list(&filter, &mut |listed| {
         if left > 0 {
@@ -94,15 +110,34 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+fn list_refused(args: &Args, now: OffsetDateTime) -> Result<(), Failure> {
+    let time = |text: &Option<String>| text.as_ref().map(|text| rows::past(text, now)).transpose();
+    let filter = AuditFilter {
+        kinds: vec![AuditKind::Refused],
+        from: time(&args.from)?,
+        to: time(&args.to)?,
+        serial: serial(args)?,
+        grant_id: args.grant.as_ref().map(|id| id.to_lowercase()),
+        subject_user_id: args.user.as_ref().map(|id| id.to_lowercase()),
+        provisioner: args.provisioner.clone(),
+        code: args.code.clone(),
+        newest_first: true,
+        ..AuditFilter::default()
+    };
+    let reader = open(&args.place)?;
+    let output = Rows::new(args.format, audit::COLUMNS, audit::REFUSED, "no refusals");
+    audit::print(&reader, &filter, args.limit, output)
+}
+
+fn open(place: &Place) -> Result<SqliteReader, Failure> {
+    SqliteReader::open(&place.path()?).map_err(|error| database::store_failure(&error))
+}
+
+fn serial(args: &Args) -> Result<Option<SerialNumber>, Failure> {
+    args.serial.as_deref().map(rows::serial).transpose()
+}
+
 fn filter(args: &Args, now: OffsetDateTime) -> Result<Filter, Failure> {
-    let serial = args.serial.as_ref().map(|text| {
-        SerialNumber::parse_signed(text).map_err(|_| {
-            Failure::usage(
-                format!("{text:?} is no serial number"),
-                "write it in decimal, or with 0x in hexadecimal",
-            )
-        })
-    });
     let before = args.expiring.as_ref().map(|text| {
         let duration = text.parse::<GoDuration>().ok().map(|duration| now + duration.as_time());
         duration.or_else(|| parse_rfc3339(text)).map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
@@ -114,7 +149,7 @@ fn filter(args: &Args, now: OffsetDateTime) -> Result<Filter, Failure> {
     });
     let before = before.transpose()?;
     Ok(Filter {
-        serial: serial.transpose()?,
+        serial: serial(args)?,
         grant_id: args.grant.as_ref().map(|id| id.to_lowercase()),
         subject_user_id: args.user.as_ref().map(|id| id.to_lowercase()),
         expiring_from: before.map(|_| now.unix_timestamp()),
@@ -127,8 +162,6 @@ fn filter(args: &Args, now: OffsetDateTime) -> Result<Filter, Failure> {
 
 /// What is known of one, absent where nothing is.
 fn row(listed: &Listed, now: OffsetDateTime) -> Map<String, Value> {
-    let instant =
-        |seconds: i64| OffsetDateTime::from_unix_timestamp(seconds).map(format_rfc3339).unwrap_or_default();
     let mut row = Map::new();
     let mut set = |name: &str, value: Value| row.insert(name.to_owned(), value);
     set("serial", listed.serial.to_string().into());
@@ -166,104 +199,4 @@ fn row(listed: &Listed, now: OffsetDateTime) -> Map<String, Value> {
         set("reason", revocation.reason.as_str().into());
     }
     row
-}
-
-/// A value as text, a list with spaces between.
-fn cell(row: &Map<String, Value>, column: &str) -> String {
-    match row.get(column) {
-        None => String::new(),
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
-/// Prints rows as they come, apart from a table's, whose widths have to be known first.
-struct Output {
-    format: Format,
-    rows: Vec<[String; TABLE.len()]>,
-    any: bool,
-}
-
-impl Output {
-    fn new(format: Format) -> Self {
-        if format == Format::Csv {
-            super::print(&csv(&COLUMNS.map(str::to_owned)));
-        }
-        Self { format, rows: Vec::new(), any: false }
-    }
-
-    fn add(&mut self, row: &Map<String, Value>) {
-        match self.format {
-            Format::Table => self.rows.push(TABLE.map(|column| printable(&cell(row, column)))),
-            Format::Csv => super::print(&csv(&COLUMNS.map(|column| cell(row, column)))),
-            Format::Json => {
-                let start = if self.any { ",\n" } else { "[" };
-                super::print(&format!("{start}{}", Value::Object(row.clone())));
-            }
-        }
-        self.any = true;
-    }
-
-    fn finish(self) {
-        match self.format {
-            Format::Csv => {}
-            Format::Json => super::print(if self.any { "]\n" } else { "[]\n" }),
-            Format::Table if self.rows.is_empty() => super::print("no certificates\n"),
-            Format::Table => super::print(&table(&self.rows)),
-        }
-    }
-}
-
-/// A subject may hold what would make a terminal do things.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn table(rows: &[[String; TABLE.len()]]) -> String {
-    let mut lines = vec![TABLE.map(str::to_owned)];
-    lines.extend(rows.iter().cloned());
-    let widths: Vec<usize> = (0..TABLE.len())
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default())
-        .collect();
-    let mut text = String::new();
-    for line in &lines {
-        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// A line of comma-separated values, RFC 4180.
-fn csv(cells: &[String]) -> String {
-    let quoted = cells.iter().map(|cell| match cell.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.clone(),
-    });
-    quoted.collect::<Vec<_>>().join(",") + "\r\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_quoted_where_csv_needs_it() {
-        let check = |cells: &[&str], expected: &str| {
-            let cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
-            assert_eq!(csv(&cells), expected);
-        };
-        check(&["a", "", "b c"], "a,,b c\r\n");
-        check(&["a,b", "say \"x\"", "two\nlines"], "\"a,b\",\"say \"\"x\"\"\",\"two\nlines\"\r\n");
-    }
-
-    #[test]
-    fn a_table_has_columns_and_no_control_characters() {
-        let rows = [["1", "CN=a\u{1b}[2J", "t", "valid", "p", ""].map(printable)];
-        let text = table(&rows);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0].find("subject"), lines[1].find("CN=a"));
-        assert!(!text.contains('\u{1b}'), "{text:?}");
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! One file a command. Every failure is one sentence, then `hint:` with the next thing to do.
 
+mod audit;
 mod backup;
 mod bootstrap;
 mod ca_json;
@@ -32,6 +33,7 @@ mod reload;
 mod renew;
 mod revoke;
 mod roots;
+mod rows;
 mod schedule;
 mod serve;
 mod sign;
@@ -99,8 +101,10 @@ enum Command {
     Template(template::Args),
     /// Look an authority over: files, keys, certificates, records, clock, port, TLS and a signing
     Doctor(doctor::Args),
-    /// List the certificates on record
+    /// List the certificates on record, or the refusals
     List(list::Args),
+    /// Check or export the audit log, also while the authority runs
+    Audit(audit::Args),
     /// Copy the records of an authority into a file, also while it runs
     Backup(backup::BackupArgs),
     /// Bring a backup back, without forgetting what was recorded after it
@@ -154,6 +158,7 @@ pub fn run() -> ExitCode {
             Err(failure) => Err(failure),
         },
         Command::List(args) => list::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Store(args) => backup::store(&args),
