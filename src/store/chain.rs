@@ -85,11 +85,6 @@ impl Chain {
         self.hash = hash(&self.hash, self.sequence, event, certificate_sha256);
     }
 
-    /// The hash of a record's event wherever it stands.
-    pub(super) fn content(record: &AuditRecord) -> [u8; 32] {
-        hash(&[0; 32], 0, &record.event, record.certificate_sha256.as_ref())
-    }
-
     /// Goes on to the next record.
     ///
     /// # Errors

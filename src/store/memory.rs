@@ -264,11 +264,23 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::AuditKind;
     use crate::store::conformance;
 
     #[test]
     fn conforms() {
         conformance::run(&MemoryStore::new);
+    }
+
+    #[test]
+    fn the_newest_audit_records_are_kept() {
+        let store = MemoryStore::new();
+        for at in 1..=KEPT as i64 + 5 {
+            let event = Some(AuditEvent::new(AuditKind::Refused, at));
+            assert_eq!(store.state().commit(Commit { event, ..Commit::default() }), Outcome::Recorded);
+        }
+        let kept = conformance::block_on(store.audit(AuditFilter::default(), usize::MAX)).unwrap();
+        assert_eq!((kept.len(), kept[0].sequence, kept[0].event.at), (KEPT, 6, 6));
     }
 
     #[test]

@@ -33,13 +33,13 @@ pub(super) fn merge(connection: &Connection, now: i64) -> rusqlite::Result<u64> 
         // They may have come from another backup before.
         let mut known = HashSet::new();
         audit::list(connection, "main", &AuditFilter::default(), &mut |record| {
-            known.insert(Chain::content(&record));
+            known.insert(content(&record));
             true
         })?;
         let filter = AuditFilter { after: Some(shared), ..AuditFilter::default() };
         let mut result = Ok(());
         audit::list(connection, "backup", &filter, &mut |record| {
-            if known.contains(&Chain::content(&record)) {
+            if known.contains(&content(&record)) {
                 return true;
             }
             match append(connection, &mut chain, &record) {
@@ -66,6 +66,13 @@ pub(super) fn resume(connection: &Connection, now: i64) -> rusqlite::Result<u64>
     let detail = format!("a backup took the place of all records; {}", ending(&chain));
     finish(connection, &mut chain, now, detail)?;
     Ok(events)
+}
+
+/// A hash of a record's event, wherever it stands: that of a chain of it alone.
+fn content(record: &AuditRecord) -> [u8; 32] {
+    let mut alone = Chain::default();
+    alone.extend(&record.event, record.certificate_sha256.as_ref());
+    alone.hash
 }
 
 fn ending(chain: &Chain) -> String {
