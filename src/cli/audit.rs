@@ -129,7 +129,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
     let now = SystemClock.now();
-    let time = |text: &Option<String>| text.as_ref().map(|text| rows::past(text, now)).transpose();
+    let time =
+        |text: &Option<String>| text.as_ref().map(|text| rows::time(text, |ago| now - ago)).transpose();
     let filter = AuditFilter {
         kinds: args.kind.iter().filter_map(|name| AuditKind::from_name(name)).collect(),
         from: time(&args.from)?,
@@ -147,7 +148,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         Form::Json => Format::Lines,
         Form::Csv => Format::Csv,
     };
-    let reader = open(&args.place)?;
+    let reader = args.place.reader()?;
     print(&reader, &filter, args.limit, Rows::new(format, COLUMNS, &[], ""))
 }
 
@@ -216,7 +217,7 @@ fn who(event: &AuditEvent) -> Option<String> {
 fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let head = args.head.as_deref().map(noted).transpose()?;
     let path = args.place.path()?;
-    let reader = open(&args.place)?;
+    let reader = args.place.reader()?;
     let (mut found, mut at) = (None, None);
     let walked = reader.walk_audit(&mut |record| {
         if head == Some(record.hash) {
@@ -289,8 +290,4 @@ fn noted(text: &str) -> Result<[u8; 32], Failure> {
     hex::decode(text.trim()).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
         Failure::usage(format!("{text:?} is no hash"), "give the 64 hexadecimal digits that verify printed")
     })
-}
-
-fn open(place: &Place) -> Result<SqliteReader, Failure> {
-    SqliteReader::open(&place.path()?).map_err(|error| database::store_failure(&error))
 }

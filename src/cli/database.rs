@@ -9,6 +9,7 @@ use crate::cli::init;
 use crate::config;
 use crate::config::Database;
 use crate::store;
+use crate::store::SqliteReader;
 
 /// Which authority's records.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,11 @@ impl Place {
             )
         })?;
         Ok(store_path(&database, &path))
+    }
+
+    /// The records, to be read beside whoever writes them.
+    pub(super) fn reader(&self) -> Result<SqliteReader, Failure> {
+        SqliteReader::open(&self.path()?).map_err(|error| store_failure(&error))
     }
 }
 

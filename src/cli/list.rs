@@ -14,14 +14,11 @@ use crate::cli::rows::Rows;
 use crate::cli::rows::instant;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
-use crate::duration::GoDuration;
-use crate::duration::parse_rfc3339;
 use crate::store::AuditFilter;
 use crate::store::AuditKind;
 use crate::store::Filter;
 use crate::store::Listed;
 use crate::store::Order;
-use crate::store::SqliteReader;
 use crate::x509::certificate::Certificate;
 use crate::x509::serial::SerialNumber;
 
@@ -95,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return list_refused(args, now);
     }
     let filter = filter(args, now)?;
-    let reader = open(&args.place)?;
+    let reader = args.place.reader()?;
     let mut output = Rows::new(args.format, COLUMNS, TABLE, "no certificates");
     let mut left = args.limit.unwrap_or(usize::MAX);
     let listed = reader.list(&filter, &mut |listed| {
@@ -111,7 +108,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn list_refused(args: &Args, now: OffsetDateTime) -> Result<(), Failure> {
-    let time = |text: &Option<String>| text.as_ref().map(|text| rows::past(text, now)).transpose();
+    let time =
+        |text: &Option<String>| text.as_ref().map(|text| rows::time(text, |ago| now - ago)).transpose();
     let filter = AuditFilter {
         kinds: vec![AuditKind::Refused],
         from: time(&args.from)?,
@@ -124,13 +122,9 @@ fn list_refused(args: &Args, now: OffsetDateTime) -> Result<(), Failure> {
         newest_first: true,
         ..AuditFilter::default()
     };
-    let reader = open(&args.place)?;
+    let reader = args.place.reader()?;
     let output = Rows::new(args.format, audit::COLUMNS, audit::REFUSED, "no refusals");
     audit::print(&reader, &filter, args.limit, output)
-}
-
-fn open(place: &Place) -> Result<SqliteReader, Failure> {
-    SqliteReader::open(&place.path()?).map_err(|error| database::store_failure(&error))
 }
 
 fn serial(args: &Args) -> Result<Option<SerialNumber>, Failure> {
@@ -138,15 +132,7 @@ fn serial(args: &Args) -> Result<Option<SerialNumber>, Failure> {
 }
 
 fn filter(args: &Args, now: OffsetDateTime) -> Result<Filter, Failure> {
-    let before = args.expiring.as_ref().map(|text| {
-        let duration = text.parse::<GoDuration>().ok().map(|duration| now + duration.as_time());
-        duration.or_else(|| parse_rfc3339(text)).map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
-            Failure::usage(
-                format!("{text:?} is neither a duration nor an RFC 3339 time"),
-                "write 24h, 90m or 2030-01-02T15:04:05Z; days are no unit",
-            )
-        })
-    });
+    let before = args.expiring.as_ref().map(|text| rows::time(text, |duration| now + duration));
     let before = before.transpose()?;
     Ok(Filter {
         serial: serial(args)?,

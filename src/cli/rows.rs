@@ -26,10 +26,10 @@ pub(super) fn instant(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds).map(format_rfc3339).unwrap_or_default()
 }
 
-/// A time in the past as Unix seconds: RFC 3339, or how long ago.
-pub(super) fn past(text: &str, now: OffsetDateTime) -> Result<i64, Failure> {
-    let ago = text.parse::<GoDuration>().ok().map(|duration| now - duration.as_time());
-    ago.or_else(|| parse_rfc3339(text)).map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
+/// A time as Unix seconds: RFC 3339, or what `at` makes of a duration.
+pub(super) fn time(text: &str, at: impl FnOnce(time::Duration) -> OffsetDateTime) -> Result<i64, Failure> {
+    let time = text.parse::<GoDuration>().ok().map(|duration| at(duration.as_time()));
+    time.or_else(|| parse_rfc3339(text)).map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
         Failure::usage(
             format!("{text:?} is neither a duration nor an RFC 3339 time"),
             "write 24h, 90m or 2030-01-02T15:04:05Z; days are no unit",

@@ -50,6 +50,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
         });
     }
     connection.execute_batch(WRITER_SETTINGS).map_err(failed)?;
+    // More than there are statements, lest rare ones push out those of every commit.
+    connection.set_prepared_statement_cache_capacity(32);
     schema::migrate(&mut connection, path)?;
     look_for_damage(&connection, path)?;
     Ok(connection)
