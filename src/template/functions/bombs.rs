@@ -14,8 +14,8 @@ use crate::template::Value;
 /// What threads are given where nobody asks for more.
 const STACK: usize = 2 << 20;
 
-/// Ample for an unoptimised build on a busy machine.
-const LONGEST: Duration = Duration::from_secs(10);
+/// Ample for an unoptimised build on a machine that does ten other things; a template that is not stopped takes hours.
+const LONGEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, PartialEq, Eq)]
 enum End {
