@@ -7,7 +7,6 @@ use serde_json::Value;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::cli::describe;
 use crate::cli::failure::Failure;
 use crate::cli::target;
 use crate::config::DEFAULT_OID_ARC;
@@ -118,7 +117,7 @@ pub(super) fn certificate(certificate: &Certificate, oids: &GrantOids) -> Value 
 
 /// The text of a DER UTF8String, or the value in hexadecimal digits.
 fn extension_text(value: &[u8]) -> String {
-    describe::utf8_string(value).unwrap_or_else(|| hex::encode(value))
+    extension::utf8_text(value).unwrap_or_else(|| hex::encode(value))
 }
 
 fn request(csr: &Csr) -> Value {

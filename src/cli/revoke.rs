@@ -8,21 +8,7 @@ use crate::cli::target::Credentials;
 use crate::cli::target::Target;
 use crate::wire::RevokeRequest;
 use crate::x509::serial::SerialNumber;
-
-/// The reasons of RFC 5280 §5.3.1; their place is their number.
-const REASONS: [&str; 11] = [
-    "unspecified",
-    "keyCompromise",
-    "cACompromise",
-    "affiliationChanged",
-    "superseded",
-    "cessationOfOperation",
-    "certificateHold",
-    "",
-    "removeFromCRL",
-    "privilegeWithdrawn",
-    "aACompromise",
-];
+use crate::x509::words::REVOCATION_REASONS;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -97,8 +83,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Reads a number or a word.
 fn reason_code(text: &str) -> Result<i64, String> {
-    let by_name = REASONS.iter().position(|name| !name.is_empty() && name.eq_ignore_ascii_case(text));
-    let number = by_name.or_else(|| text.parse().ok().filter(|number| *number < REASONS.len()));
+    let by_name =
+        REVOCATION_REASONS.iter().position(|name| !name.is_empty() && name.eq_ignore_ascii_case(text));
+    let number = by_name.or_else(|| text.parse().ok().filter(|number| *number < REVOCATION_REASONS.len()));
     let number = number.and_then(|number| i64::try_from(number).ok());
     number.ok_or_else(|| format!("{text:?} is neither a number from 0 to 10 nor a reason of RFC 5280"))
 }

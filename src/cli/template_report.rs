@@ -14,6 +14,7 @@ use crate::template::Context;
 use crate::template::Read;
 use crate::template::Trace;
 use crate::x509::csr::Csr;
+use crate::x509::words;
 
 /// The most characters of a value, and of a source line, that are shown.
 const WIDEST: usize = 100;
@@ -83,7 +84,7 @@ pub(super) fn certificate(draft: &Draft, csr: &Csr, oids: &GrantOids) -> Value {
     let names: Vec<Value> =
         draft.names.iter().map(|name| json!({"type": name.kind(), "value": name.to_string()})).collect();
     json!({
-        "subject": describe::subject(&draft.subject_der().unwrap_or_default()),
+        "subject": words::subject(&draft.subject_der().unwrap_or_default()),
         "names": names,
         "extensions": extensions,
     })

@@ -19,3 +19,5 @@ pub mod san;
 pub mod serial;
 pub mod tbs;
 pub(crate) mod time;
+#[cfg(feature = "server")]
+pub(crate) mod words;
