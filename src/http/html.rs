@@ -6,6 +6,9 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
+use time::OffsetDateTime;
+
+use crate::duration::format_rfc3339;
 
 /// Nothing but the stylesheet of the same listener and forms that lead to it; no scripts, no frames.
 pub(super) const POLICY: &str =
@@ -41,10 +44,39 @@ pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n\
-         <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n{body}</body>\n</html>\n",
-        escape(title)
+         <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n{body}<footer>stepless {}</footer>\n</body>\n\
+         </html>\n",
+        escape(title),
+        env!("CARGO_PKG_VERSION")
     );
     guarded((status, [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html))
+}
+
+/// A moment as people read it, in UTC.
+pub(super) fn moment(at: OffsetDateTime) -> String {
+    let text = format_rfc3339(at.replace_nanosecond(0).unwrap_or(at));
+    let shown = text.replace('T', " ").replace('Z', " UTC");
+    format!("<time datetime=\"{}\">{}</time>", escape(&text), escape(&shown))
+}
+
+/// The same for Unix seconds.
+pub(super) fn moment_of(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds).map(moment).unwrap_or_default()
+}
+
+/// A SHA-256 fingerprint in groups that can be compared by eye, and still copied as one word.
+pub(super) fn fingerprint(digits: &str) -> String {
+    let digits: Vec<char> = digits.chars().collect();
+    let groups = digits.chunks(8).map(|group| format!("<span>{}</span>", group.iter().collect::<String>()));
+    format!("<code class=\"fingerprint\">{}</code>", groups.collect::<String>())
+}
+
+/// A list of terms; what is in the descriptions is HTML already. Those without a description are left out.
+pub(super) fn terms(terms: &[(&str, String)]) -> String {
+    let terms = terms.iter().filter(|(_, description)| !description.is_empty());
+    let terms: String =
+        terms.map(|(term, description)| format!("<dt>{term}</dt><dd>{description}</dd>\n")).collect();
+    format!("<dl>\n{terms}</dl>\n")
 }
 
 /// `GET /style.css`.
@@ -72,6 +104,22 @@ pub(super) fn guarded(answer: impl IntoResponse) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stylesheet_keeps_to_its_budget() {
+        // Twice what one round trip brings on a new connection is more than a page of tables needs.
+        assert!(STYLE.len() < 8 << 10, "{} bytes", STYLE.len());
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+    }
+
+    #[test]
+    fn moments_and_fingerprints_can_be_read() {
+        assert_eq!(moment_of(0), "<time datetime=\"1970-01-01T00:00:00Z\">1970-01-01 00:00:00 UTC</time>");
+        assert_eq!(
+            fingerprint("0123456789abcdef"),
+            "<code class=\"fingerprint\"><span>01234567</span><span>89abcdef</span></code>"
+        );
+    }
 
     #[test]
     fn nothing_that_is_escaped_is_markup() {

@@ -13,13 +13,13 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
-use crate::duration::format_rfc3339;
 use crate::hex;
 use crate::http::App;
 use crate::http::counted;
 use crate::http::html;
 use crate::http::html::escape;
 use crate::http::not_found;
+use crate::x509::words;
 
 /// What is served where step-ca has no route.
 pub(super) async fn or_not_found(State(app): State<App>, request: Request) -> Response {
@@ -59,34 +59,36 @@ fn page(app: &App, request: &Request) -> Response {
     let name = config.ca.dns_names.first().map_or("localhost", String::as_str);
     let host = host(request).unwrap_or_else(|| name.to_owned());
     let mut roots = String::new();
-    let mut fingerprint = String::new();
     for root in &config.roots {
-        let hash = hex::encode(&root.fingerprint());
-        roots.push_str(&format!(
-            "<dt>root</dt><dd>{}</dd>\n<dt>SHA-256 fingerprint</dt><dd><code>{hash}</code></dd>\n\
-             <dt>valid until</dt><dd>{}</dd>\n",
-            escape(&root.common_name().unwrap_or_default()),
-            escape(&format_rfc3339(root.not_after())),
-        ));
-        if fingerprint.is_empty() {
-            fingerprint = hash;
-        }
+        roots.push_str(&html::terms(&[
+            ("root", escape(&words::subject(root.subject_der()))),
+            ("SHA-256 fingerprint", html::fingerprint(&hex::encode(&root.fingerprint()))),
+            ("valid until", html::moment(root.not_after())),
+        ]));
     }
-    let mut commands = String::new();
-    for (heading, text) in COMMANDS {
-        let text = text.replace("HOST", &host).replace("FINGERPRINT", &fingerprint);
-        commands.push_str(&format!("<h2>{heading}</h2>\n<pre>{}</pre>\n", escape(&text)));
-    }
+    let fingerprint = config.roots.first().map(|root| hex::encode(&root.fingerprint())).unwrap_or_default();
+    let commands = |commands: &[(&str, &str)]| {
+        let filled = |text: &str| escape(&text.replace("HOST", &host).replace("FINGERPRINT", &fingerprint));
+        let sections = commands.iter().map(|(heading, text)| {
+            format!("<section><h3>{heading}</h3><pre>{}</pre></section>\n", filled(text))
+        });
+        format!("<div class=\"commands\">\n{}</div>\n", sections.collect::<String>())
+    };
     let body = format!(
-        "<h1>Certificate authority at {}</h1>\n\
-         <p>This server issues X.509 certificates to programs that hold a token for it. It is in service: \
-         <a href=\"/health\">health</a>.</p>\n<dl>\n{roots}</dl>\n\
-         <p>Root certificate: <a href=\"/roots.pem\" download=\"root_ca.crt\">PEM</a>, <a href=\"/root.der\">DER</a>.</p>\n\
-         <p class=\"warn\">Whoever trusts a root trusts every certificate below it. Compare the fingerprint with the one \
-         that the operator gave you by another way: this page came over the connection that is in doubt.</p>\n{commands}",
-        escape(&host)
+        "<main>\n<h1>Certificate authority at {}</h1>\n\
+         <p><span class=\"pill go\">in service</span> <a href=\"/health\">health</a></p>\n\
+         <p>This server issues X.509 certificates to programs that hold a token for it. To trust what it issues, \
+         install its root certificate.</p>\n{roots}\
+         <p><a class=\"button\" href=\"/roots.pem\" download=\"root_ca.crt\">Download the root, PEM</a> \
+         <a class=\"button\" href=\"/root.der\">Download the root, DER</a></p>\n\
+         <p class=\"note\">Whoever trusts a root trusts every certificate below it. Compare the fingerprint with the \
+         one that the operator gave you by another way: this page came over the connection that is in doubt.</p>\n\
+         <h2>Fetch and compare</h2>\n{}<h2>Trust</h2>\n{}{FIREFOX}</main>\n",
+        escape(&host),
+        commands(&FETCH),
+        commands(&TRUST)
     );
-    let mut response = html::page(StatusCode::OK, "Certificate authority", &body);
+    let mut response = html::page(StatusCode::OK, &format!("Certificate authority at {host}"), &body);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
@@ -101,26 +103,40 @@ fn host(request: &Request) -> Option<String> {
     target.or(sent).filter(harmless).filter(|host| !host.starts_with('-')).map(str::to_owned)
 }
 
-/// What is typed where; `HOST` and `FINGERPRINT` are filled in.
-const COMMANDS: [(&str, &str); 8] = [
+/// How the root is had; `HOST` and `FINGERPRINT` are filled in.
+const FETCH: [(&str, &str); 2] = [
     (
-        "Get the root and compare it",
+        "curl and OpenSSL",
         "curl -k https://HOST/roots.pem -o root_ca.crt\nopenssl x509 -in root_ca.crt -noout -fingerprint -sha256",
     ),
-    ("step", "step ca bootstrap --ca-url https://HOST --fingerprint FINGERPRINT"),
     (
-        "Linux",
-        "# Debian, Ubuntu, Alpine\nsudo cp root_ca.crt /usr/local/share/ca-certificates/stepless_root.crt\nsudo update-ca-certificates\n\n# Fedora, RHEL\nsudo cp root_ca.crt /etc/pki/ca-trust/source/anchors/stepless_root.crt\nsudo update-ca-trust",
+        "step, which compares by itself",
+        "step ca bootstrap --ca-url https://HOST \\\n  --fingerprint \\\nFINGERPRINT",
+    ),
+];
+
+/// What is typed where to trust it.
+const TRUST: [(&str, &str); 6] = [
+    (
+        "Debian, Ubuntu, Alpine",
+        "sudo cp root_ca.crt \\\n  /usr/local/share/ca-certificates/stepless_root.crt\nsudo update-ca-certificates",
+    ),
+    (
+        "Fedora, RHEL",
+        "sudo cp root_ca.crt \\\n  /etc/pki/ca-trust/source/anchors/stepless_root.crt\nsudo update-ca-trust",
     ),
     (
         "macOS",
-        "sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain root_ca.crt",
+        "sudo security add-trusted-cert -d -r trustRoot \\\n  -k /Library/Keychains/System.keychain root_ca.crt",
     ),
     ("Windows, as administrator", "certutil -addstore -f Root root_ca.crt"),
-    ("Java", "keytool -importcert -cacerts -alias stepless-root -file root_ca.crt"),
-    ("Firefox", "Settings, Privacy & Security, View Certificates, Authorities, Import: root_ca.crt"),
+    ("Java", "keytool -importcert -cacerts -alias stepless -file root_ca.crt"),
     ("Node", "NODE_EXTRA_CA_CERTS=root_ca.crt node app.js"),
 ];
+
+/// The one that has a store of its own, and no command for it.
+const FIREFOX: &str = "<h2>Firefox</h2>\n<p>Settings, Privacy &amp; Security, View Certificates, Authorities, Import: \
+                       choose <code>root_ca.crt</code>, and trust it to identify websites.</p>\n";
 
 #[cfg(test)]
 mod tests {

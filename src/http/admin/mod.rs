@@ -3,8 +3,11 @@
 //! Nobody is asked who they are, so nothing can be changed here, and a request whose `Host` is no loopback name is
 //! refused: a page elsewhere whose name leads to this machine (DNS rebinding) shall read nothing.
 
+mod certificate;
 mod exposition;
 mod pages;
+mod table;
+mod timeline;
 
 use std::net::IpAddr;
 use std::sync::Arc;
