@@ -4,92 +4,26 @@
 
 mod common;
 
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::https::Client;
+use common::binary::Daemon;
+use common::binary::Desk;
 use common::https::Request;
 use common::local::Local;
 use common::local::block_on;
-use regex::Regex;
+use common::operated;
+use common::operated::Operated;
+use common::prometheus::Metrics;
+use common::token;
 use serde_json::json;
-use stepless::clock::Clock as _;
 use stepless::http::RouterOptions;
 use stepless::http::server::Server;
-use stepless::store::CertificateRecord;
-use stepless::store::Commit;
-use stepless::store::Outcome;
-use stepless::store::Store as _;
-use stepless::x509::serial::SerialNumber;
-use tokio::sync::watch;
-
-/// A server with the listener for operators.
-struct Operated {
-    local: Local,
-    client: Client,
-    admin: std::net::SocketAddr,
-    _stop: watch::Sender<bool>,
-    _runtime: tokio::runtime::Runtime,
-}
-
-impl Operated {
-    fn start() -> Self {
-        let local = Local::start("mosaic");
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(async {
-            let bound = Server::bind("127.0.0.1:0", Arc::clone(&local.authority), RouterOptions::default());
-            bound.await.unwrap().with_admin("127.0.0.1:0").await.unwrap()
-        });
-        let (admin, https) = (server.admin_local_address().unwrap(), server.local_address().unwrap());
-        let (stop, stopped) = watch::channel(false);
-        runtime.spawn(server.serve(stopped));
-        let client = Client::new(https, &local.fixture.root_pem());
-        Self { local, client, admin, _stop: stop, _runtime: runtime }
-    }
-
-    /// Head and body of an answer.
-    fn get_as(&self, path: &str, host: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.admin).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
-    }
-
-    fn get(&self, path: &str) -> String {
-        let (head, body) = self.get_as(path, "127.0.0.1");
-        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
-        body
-    }
-
-    /// Records a certificate as if it had been issued.
-    fn record(&self, serial: u64, subject: &str) {
-        let now = self.local.clock.now().unix_timestamp();
-        let certificate = CertificateRecord {
-            serial: SerialNumber::from(serial),
-            der: vec![0],
-            not_before: now,
-            not_after: now + 600,
-            subject: subject.to_owned(),
-            provisioner: "<b>mosaic</b>".to_owned(),
-            provisioner_id: "mosaic:key".to_owned(),
-            grant_id: Some("3f2504e0-4f89-41d3-9a0c-0305e82c3301".to_owned()),
-            subject_user_id: None,
-            issued_at: now,
-            request_id: "\"><script>".to_owned(),
-        };
-        let commit = Commit { certificate: Some(certificate), ..Commit::default() };
-        assert_eq!(block_on(self.local.store.commit(commit)).unwrap(), Outcome::Recorded);
-    }
-}
 
 #[test]
 fn hostile_names_are_text_and_nothing_comes_from_elsewhere() {
     let ca = Operated::start();
-    ca.record(7, "<script>alert(1)</script>\" onload=x");
+    ca.record(ca.certificate(7, "<script>alert(1)</script>\" onload=x"));
     for path in
         ["/", "/certificates", "/certificates?q=%3Cscript%3E", "/certificates/7", "/revoked", "/refusals"]
     {
@@ -146,15 +80,10 @@ fn refusals_are_counted_and_told_without_the_token() {
     ] {
         assert!(metrics.contains(line), "{line}{metrics}");
     }
-    let sample =
-        Regex::new(r#"^[a-z_]+(\{[a-z0-9_]+="[^"]*"(,[a-z0-9_]+="[^"]*")*\})? [0-9]+(\.[0-9]+)?$"#).unwrap();
-    let comment = Regex::new("^# (HELP [a-z_]+ .+|TYPE [a-z_]+ (counter|gauge|histogram))$").unwrap();
-    for line in metrics.lines() {
-        assert!(sample.is_match(line) || comment.is_match(line), "{line}");
-    }
     for page in ["/", "/refusals", "/metrics", "/certificates"] {
         assert!(!ca.get(page).contains(secret), "{page}");
     }
+    Metrics::parse(&metrics);
     assert_eq!(ca.get("/ready"), "{\"status\":\"ok\"}\n");
     assert_eq!(ca.get("/health"), "{\"status\":\"ok\"}\n");
 }
@@ -182,4 +111,118 @@ fn the_page_for_people_is_for_browsers_alone() {
     for path in ["/root.der", "/style.css"] {
         assert_eq!(ask(path, None).status, 404, "{path}");
     }
+}
+
+/// A daemon on a directory of its own, with a CRL and a listener for operators.
+struct Attended {
+    desk: Desk,
+    daemon: Daemon,
+    admin: SocketAddr,
+}
+
+impl Attended {
+    fn start() -> Self {
+        let desk = Desk::new();
+        desk.write("password", "not a secret\n");
+        assert_eq!(desk.run("init --dir ca --password-file password").code, Some(0));
+        desk.replace("ca/config/ca.json", "\"db\":", "\"crl\": {\"enabled\": true}, \"db\":");
+        let daemon = desk.serve(
+            "serve ca/config/ca.json --password-file password --address 127.0.0.1:0 --admin 127.0.0.1:0",
+        );
+        let log = daemon.log_with("Serving operators on http://");
+        let address = log.split("Serving operators on http://").nth(1).unwrap().lines().next().unwrap();
+        let admin = address.parse().unwrap();
+        Self { desk, daemon, admin }
+    }
+
+    fn get(&self, path: &str) -> (String, String) {
+        operated::get(self.admin, path, "localhost")
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.get("/metrics").1)
+    }
+}
+
+#[test]
+fn counters_survive_a_reload() {
+    let ca = Attended::start();
+    let client = ca.daemon.client(&ca.desk.file("ca/certs/root_ca.crt"));
+    let refused = || {
+        let answer = client.send(&Request::post("/1.0/sign", &json!({"csr": "x", "ott": "x"}))).unwrap();
+        assert_eq!(answer.status, 400);
+    };
+    refused();
+    let before = ca.metrics();
+    ca.daemon.tell("HUP");
+    assert!(ca.daemon.log_with("the new configuration is in service").contains("is in service"));
+    refused();
+    let after = ca.metrics();
+    let refusals = |metrics: &Metrics| metrics.value("stepless_refusals_total", &[("code", "csr.malformed")]);
+    assert_eq!((refusals(&before), refusals(&after)), (Some(1.0), Some(2.0)));
+    let started = |metrics: &Metrics| metrics.value("stepless_start_time_seconds", &[]);
+    assert_eq!(started(&before), started(&after));
+    assert_eq!(ca.get("/refusals").1.matches("<strong>csr.malformed</strong>").count(), 2);
+}
+
+#[test]
+fn metrics_agree_with_each_other() {
+    let ca = Attended::start();
+    let client = ca.daemon.client(&ca.desk.file("ca/certs/root_ca.crt"));
+    for path in ["/health", "/roots", "/provisioners", "/nowhere", "/health", "/crl"] {
+        client.send(&Request::get(path)).unwrap();
+    }
+    let metrics = ca.metrics();
+    let mut routes = 0;
+    for (labels, count) in metrics.all("stepless_http_request_duration_seconds_count") {
+        let route = labels["route"].as_str();
+        let answers =
+            metrics.all("stepless_http_requests_total").filter(|(labels, _)| labels["route"] == route);
+        assert_eq!(answers.map(|(_, count)| count).sum::<f64>(), count, "{route}");
+        let buckets: Vec<f64> = metrics
+            .all("stepless_http_request_duration_seconds_bucket")
+            .filter(|(labels, _)| labels["route"] == route)
+            .map(|(_, count)| count)
+            .collect();
+        assert!(buckets.is_sorted() && buckets.len() == 13, "{route}: {buckets:?}");
+        assert_eq!(buckets.last(), Some(&count), "{route}");
+        routes += 1;
+    }
+    assert_eq!(routes, 5);
+    // The first CRL has the number 0, and holds for a day.
+    assert_eq!(metrics.value("stepless_crl_number", &[]), Some(0.0));
+    let now = f64::from(u32::try_from(token::now()).unwrap());
+    let next = metrics.value("stepless_crl_next_update_timestamp_seconds", &[]).unwrap();
+    assert!((next - now - 86_400.0).abs() < 60.0, "{next}");
+    let ends: Vec<(String, f64)> = metrics
+        .all("stepless_certificate_expiry_timestamp_seconds")
+        .map(|(labels, end)| (labels["certificate"].clone(), end))
+        .collect();
+    for (name, days) in [("root", 3650.0), ("intermediate", 3650.0), ("server", 1.0)] {
+        let end = ends.iter().find(|(other, _)| other == name).unwrap().1;
+        assert!((end - now - days * 86_400.0).abs() < 120.0, "{name}: {end}");
+    }
+}
+
+#[test]
+fn a_store_that_is_gone_shows_at_once() {
+    let ca = Attended::start();
+    assert!(ca.get("/ready").0.starts_with("HTTP/1.1 200"));
+    let database = ca.desk.file("ca/db/stepless.db");
+    std::fs::rename(&database, ca.desk.file("ca/db/elsewhere.db")).unwrap();
+    let (head, body) = ca.get("/ready");
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["status"], "unavailable");
+    assert!(body["reason"].as_str().unwrap().contains("stepless.db"), "{body}");
+    let metrics = ca.metrics();
+    assert_eq!(metrics.value("stepless_store_up", &[]), Some(0.0));
+    assert_eq!(metrics.value("stepless_crl_number", &[]), None);
+    // The process itself serves on, and says so; the pages say what is wrong.
+    assert!(ca.get("/health").0.starts_with("HTTP/1.1 200"));
+    for path in ["/", "/certificates", "/revoked"] {
+        assert!(ca.get(path).1.contains("<p class=\"bad\">"), "{path}");
+    }
+    std::fs::rename(ca.desk.file("ca/db/elsewhere.db"), &database).unwrap();
+    assert!(ca.get("/ready").0.starts_with("HTTP/1.1 200"));
 }

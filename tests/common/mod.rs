@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod binary;
+pub(crate) mod browser;
 pub(crate) mod ca;
 pub(crate) mod certificate;
 pub(crate) mod csr;
@@ -18,7 +19,9 @@ pub(crate) mod entity;
 pub(crate) mod fixture;
 pub(crate) mod https;
 pub(crate) mod local;
+pub(crate) mod operated;
 pub(crate) mod panics;
+pub(crate) mod prometheus;
 pub(crate) mod served;
 pub(crate) mod token;
 pub(crate) mod tools;
