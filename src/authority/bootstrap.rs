@@ -13,6 +13,7 @@ use crate::crypto::PrivateKey;
 use crate::entropy::Entropy;
 use crate::jose::PrivateJwk;
 use crate::x509::certificate::Certificate;
+use crate::x509::csr::Csr;
 use crate::x509::hierarchy::CaCertificate;
 use crate::x509::name::Subject;
 use crate::x509::name_constraints::NameConstraints;
@@ -84,11 +85,7 @@ impl Hierarchy {
     ) -> Result<Self, Error> {
         let draft = |title: &str, path_length: u32| -> Result<CaCertificate, Error> {
             Ok(CaCertificate {
-                subject: Subject {
-                    organization: vec![name.to_owned()],
-                    common_name: format!("{name} {title} CA"),
-                    ..Subject::default()
-                },
+                subject: subject(name, title),
                 path_length: Some(path_length),
                 name_constraints: NameConstraints::default(),
                 serial_number: SerialNumber::random(entropy)?,
@@ -101,6 +98,47 @@ impl Hierarchy {
             draft("Intermediate", 0)?.signed_by(intermediate_key.public_key(), &root, &root_key)?;
         Ok(Self { root, root_key, intermediate: Certificate::parse(&intermediate)?, intermediate_key })
     }
+}
+
+/// The name of an authority's intermediate, DER: `O=<name>, CN=<name> Intermediate CA`.
+///
+/// # Errors
+///
+/// [`Error`] if `name` does not fit a certificate.
+pub fn intermediate_name(name: &str) -> Result<Vec<u8>, Error> {
+    Ok(subject(name, "Intermediate").to_der()?)
+}
+
+fn subject(name: &str, title: &str) -> Subject {
+    Subject {
+        organization: vec![name.to_owned()],
+        common_name: format!("{name} {title} CA"),
+        ..Subject::default()
+    }
+}
+
+/// An intermediate for a request, path length 0, signed with the root's key. Of the request, name and key count.
+///
+/// # Errors
+///
+/// [`Error`] if there is no randomness, or the key cannot sign.
+pub fn intermediate(
+    csr: &Csr,
+    root: &Certificate,
+    root_key: &PrivateKey,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+    entropy: &dyn Entropy,
+) -> Result<Certificate, Error> {
+    let draft = CaCertificate {
+        subject: Subject::default(),
+        path_length: Some(0),
+        name_constraints: NameConstraints::default(),
+        serial_number: SerialNumber::random(entropy)?,
+        not_before,
+        not_after,
+    };
+    Ok(Certificate::parse(&draft.signed_for(csr, root, root_key)?)?)
 }
 
 /// A provisioner to be written into ca.json.

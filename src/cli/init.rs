@@ -13,10 +13,12 @@ use crate::cli::directory;
 use crate::cli::directory::Access;
 use crate::cli::failure::Failure;
 use crate::cli::failure::NO_RANDOMNESS;
+use crate::cli::intermediate;
 use crate::cli::password;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::crypto::KeyKind;
+use crate::crypto::PrivateKey;
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
 use crate::hex;
@@ -55,6 +57,9 @@ pub(super) struct Args {
     /// A file with the password for the CA keys and the provisioner keys
     #[arg(long, value_name = "FILE")]
     pub(super) password_file: Option<PathBuf>,
+    /// Take this root certificate, whose key is elsewhere: make a key and a request for the intermediate alone
+    #[arg(long, value_name = "FILE")]
+    pub(super) root: Option<PathBuf>,
     /// Use the published demo keys for the federation provisioners; only `serve --dev` takes them
     #[arg(long)]
     pub(super) demo_keys: bool,
@@ -81,7 +86,7 @@ pub(super) enum CaKey {
 }
 
 impl CaKey {
-    fn kind(self) -> KeyKind {
+    pub(super) fn kind(self) -> KeyKind {
         match self {
             Self::P256 => KeyKind::P256,
             Self::P384 => KeyKind::P384,
@@ -118,6 +123,10 @@ impl Layout {
 
     fn intermediate_key(&self) -> PathBuf {
         self.folder.join("secrets/intermediate_ca_key")
+    }
+
+    fn request(&self) -> PathBuf {
+        self.folder.join("certs/intermediate_ca.csr")
     }
 
     pub(super) fn ca_json(&self) -> PathBuf {
@@ -183,7 +192,8 @@ pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>)
     let failed = |error: bootstrap::Error| {
         Failure::start(format!("cannot make the authority: {error}"), "choose another --name")
     };
-    for path in [layout.root_key(), layout.intermediate_key()] {
+    let waiting = intermediate::waiting(&layout.intermediate_key());
+    for path in [&layout.root_key(), &layout.intermediate_key(), &waiting] {
         if path.exists() {
             return Err(Failure::start(
                 format!("{} exists, but {} does not", path.display(), layout.ca_json().display()),
@@ -191,14 +201,21 @@ pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>)
             ));
         }
     }
-    let hierarchy =
-        Hierarchy::generate(&args.name, args.kty.kind(), SystemClock.now(), &entropy).map_err(failed)?;
+    let making = match &args.root {
+        Some(root) => Making::Below {
+            root: Box::new(given_root(root)?),
+            name: bootstrap::intermediate_name(&args.name).map_err(failed)?,
+        },
+        None => Making::Whole(Box::new(
+            Hierarchy::generate(&args.name, args.kty.kind(), SystemClock.now(), &entropy).map_err(failed)?,
+        )),
+    };
     let provisioners = provisioners(args, &entropy)?
         .iter()
         .map(|provisioner| provisioner.to_entry(password.as_bytes(), &entropy))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
-    let encrypted = |key| {
+    let encrypted = |key: &PrivateKey| {
         key_file::encode_encrypted(key, password.as_bytes(), &entropy)
             .map_err(|error| Failure::start(format!("cannot encrypt a CA key: {error}"), NO_RANDOMNESS))
     };
@@ -218,28 +235,69 @@ pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>)
     for folder in ["certs", "secrets", "config", "db", "templates"] {
         directory::create_folder(&layout.folder.join(folder))?;
     }
-    let certificate = |c: &Certificate| c.to_pem().into_bytes();
+    let root = match &making {
+        Making::Whole(hierarchy) => {
+            write_hierarchy(layout, hierarchy, encrypted)?;
+            &hierarchy.root
+        }
+        Making::Below { root, name } => {
+            intermediate::make_request(name, args.kty.kind(), password, &waiting, &layout.request())?;
+            root
+        }
+    };
+    directory::replace(&layout.root_certificate(), root.to_pem().as_bytes(), Access::Private)?;
+    let defaults = serde_json::json!({
+        "ca-url": ca_url(args),
+        "ca-config": text(layout.ca_json()),
+        "fingerprint": fingerprint(root),
+        "root": text(layout.root_certificate()),
+    });
+    let defaults = format!("{}\n", serde_json::to_string_pretty(&defaults).unwrap_or_default());
+    directory::replace(&layout.defaults_json(), defaults.as_bytes(), Access::Public)?;
+    directory::write_new(&layout.ca_json(), ca_json.as_bytes(), Access::Public)
+}
+
+/// What an authority begins with.
+enum Making {
+    /// A hierarchy of its own.
+    Whole(Box<Hierarchy>),
+    /// A root whose key is elsewhere, and the name of the intermediate to be, DER.
+    Below { root: Box<Certificate>, name: Vec<u8> },
+}
+
+/// Keys and issuing certificate of a new hierarchy.
+fn write_hierarchy(
+    layout: &Layout,
+    hierarchy: &Hierarchy,
+    encrypted: impl Fn(&PrivateKey) -> Result<String, Failure>,
+) -> Result<(), Failure> {
     directory::write_new(&layout.root_key(), encrypted(&hierarchy.root_key)?.as_bytes(), Access::Private)?;
     directory::write_new(
         &layout.intermediate_key(),
         encrypted(&hierarchy.intermediate_key)?.as_bytes(),
         Access::Private,
     )?;
-    directory::replace(&layout.root_certificate(), &certificate(&hierarchy.root), Access::Private)?;
-    directory::replace(
-        &layout.intermediate_certificate(),
-        &certificate(&hierarchy.intermediate),
-        Access::Private,
-    )?;
-    let defaults = serde_json::json!({
-        "ca-url": ca_url(args),
-        "ca-config": text(layout.ca_json()),
-        "fingerprint": fingerprint(&hierarchy.root),
-        "root": text(layout.root_certificate()),
-    });
-    let defaults = format!("{}\n", serde_json::to_string_pretty(&defaults).unwrap_or_default());
-    directory::replace(&layout.defaults_json(), defaults.as_bytes(), Access::Public)?;
-    directory::write_new(&layout.ca_json(), ca_json.as_bytes(), Access::Public)
+    let intermediate = hierarchy.intermediate.to_pem();
+    directory::replace(&layout.intermediate_certificate(), intermediate.as_bytes(), Access::Private)
+}
+
+/// A root that is made elsewhere; one that no intermediate can stand below is refused before anything is made.
+fn given_root(path: &Path) -> Result<Certificate, Failure> {
+    let (root, _) = read_certificate(path)?;
+    let now = SystemClock.now();
+    let fault = if !root.is_ca() {
+        "it is no CA"
+    } else if root.path_length() == Some(0) {
+        "its path length is 0, so no intermediate can stand below it"
+    } else if now < root.not_before() || now > root.not_after() {
+        "it is not valid now"
+    } else {
+        return Ok(root);
+    };
+    Err(Failure::start(
+        format!("{} cannot be the root: {fault}", path.display()),
+        "make another root: nothing was made here",
+    ))
 }
 
 fn ca_url(args: &Args) -> String {
@@ -299,17 +357,24 @@ fn report(layout: &Layout, fresh: bool, json: bool) -> Result<(), Failure> {
         });
         format!("{value}\n")
     } else {
+        let ca_json = layout.ca_json();
+        let next = match layout.intermediate_certificate().exists() {
+            true => format!("Start it with: stepless serve {} --password-file FILE", ca_json.display()),
+            false => format!(
+                "Have {} signed with the root's key, then: stepless intermediate import FILE --ca-config {} --password-file FILE",
+                layout.request().display(),
+                ca_json.display()
+            ),
+        };
+        let said = match fresh {
+            true if layout.intermediate_certificate().exists() => "The authority is ready.",
+            true => "The authority waits for its certificate.",
+            false => "The authority was there already; nothing was changed.",
+        };
         format!(
-            "{}\n\n  configuration  {}\n  root           {}\n  fingerprint    {fingerprint}\n\n\
-             Start it with: stepless serve {} --password-file FILE\n",
-            if fresh {
-                "The authority is ready."
-            } else {
-                "The authority was there already; nothing was changed."
-            },
-            layout.ca_json().display(),
+            "{said}\n\n  configuration  {}\n  root           {}\n  fingerprint    {fingerprint}\n\n{next}\n",
+            ca_json.display(),
             layout.root_certificate().display(),
-            layout.ca_json().display(),
         )
     };
     super::print(&text);

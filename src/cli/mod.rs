@@ -19,6 +19,7 @@ mod failure;
 mod health;
 mod init;
 mod inspect;
+mod intermediate;
 mod list;
 mod log;
 mod notify;
@@ -95,6 +96,8 @@ enum Command {
     Revoke(revoke::Args),
     /// List provisioners, and add, remove and rotate those of a ca.json
     Provisioner(provisioner::Args),
+    /// Give an authority a new issuing key and certificate, also below a root that is kept offline
+    Intermediate(intermediate::Args),
     /// Show what a certificate, a certification request or a token says
     Inspect(inspect::Args),
     /// Try out a certificate template
@@ -151,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Rekey(args) => renew::rekey(&args),
         Command::Revoke(args) => revoke::run(&args),
         Command::Provisioner(args) => provisioner::run(&args),
+        Command::Intermediate(args) => intermediate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Template(args) => template::run(&args),
         Command::Doctor(args) => match doctor::run(&args) {

@@ -156,7 +156,7 @@ pub(super) fn reason(error: &std::io::Error) -> String {
 }
 
 /// Certificates of several files. A file holds PEM blocks among other text, or one certificate in DER.
-fn read_certificates(files: &dyn Files, paths: &[String]) -> Result<Vec<Arc<Certificate>>, Error> {
+pub(crate) fn read_certificates(files: &dyn Files, paths: &[String]) -> Result<Vec<Arc<Certificate>>, Error> {
     let mut certificates = Vec::new();
     for path in paths.iter().filter(|path| !path.is_empty()) {
         let bytes = read(files, path)?;

@@ -35,6 +35,8 @@ pub use files::Files;
 pub use files::MemoryFiles;
 pub use load::Config;
 pub use load::Parts;
+#[cfg(feature = "cli")]
+pub(crate) use load::read_certificates;
 pub use provisioner::ClaimExtension;
 pub use provisioner::Credential;
 pub use provisioner::ProvisionerEntry;

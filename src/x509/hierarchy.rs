@@ -9,6 +9,7 @@ use crate::crypto::PrivateKey;
 use crate::crypto::PublicKey;
 use crate::crypto::SignatureAlgorithm;
 use crate::x509::certificate::Certificate;
+use crate::x509::csr::Csr;
 use crate::x509::error::Error;
 use crate::x509::extension;
 use crate::x509::extension::BasicConstraints;
@@ -44,7 +45,8 @@ impl CaCertificate {
     ///
     /// [`Error::Signing`] if the key fails; [`Error::NotAscii`] or [`Error::Year`] for what has no form in DER.
     pub fn self_signed(&self, key: &PrivateKey) -> Result<Vec<u8>, Error> {
-        self.sign(key.public_key(), &self.subject.to_der()?, None, key, key.default_algorithm())
+        let subject = self.subject.to_der()?;
+        self.sign(&subject, key.public_key(), &subject, None, key, key.default_algorithm())
     }
 
     /// The DER of an intermediate for `public_key`, signed with the issuer's key.
@@ -58,12 +60,37 @@ impl CaCertificate {
         issuer: &Certificate,
         issuer_key: &PrivateKey,
     ) -> Result<Vec<u8>, Error> {
+        self.below(&self.subject.to_der()?, public_key, issuer, issuer_key)
+    }
+
+    /// The DER of an intermediate with the name and key of a request, whatever else it asks for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`self_signed`](Self::self_signed).
+    pub fn signed_for(
+        &self,
+        csr: &Csr,
+        issuer: &Certificate,
+        issuer_key: &PrivateKey,
+    ) -> Result<Vec<u8>, Error> {
+        self.below(csr.subject_der(), csr.public_key(), issuer, issuer_key)
+    }
+
+    fn below(
+        &self,
+        subject: &[u8],
+        public_key: &PublicKey,
+        issuer: &Certificate,
+        issuer_key: &PrivateKey,
+    ) -> Result<Vec<u8>, Error> {
         let algorithm = issuer.issuing_algorithm(issuer_key.kind());
-        self.sign(public_key, issuer.subject_der(), issuer.subject_key_id(), issuer_key, algorithm)
+        self.sign(subject, public_key, issuer.subject_der(), issuer.subject_key_id(), issuer_key, algorithm)
     }
 
     fn sign(
         &self,
+        subject: &[u8],
         public_key: &PublicKey,
         issuer: &[u8],
         authority_key_id: Option<&[u8]>,
@@ -86,7 +113,7 @@ impl CaCertificate {
             issuer,
             not_before: self.not_before,
             not_after: self.not_after,
-            subject: &self.subject.to_der()?,
+            subject,
             public_key,
             extensions: &extensions,
         };
