@@ -9,7 +9,6 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use common::binary::Daemon;
@@ -17,6 +16,8 @@ use common::binary::Desk;
 use common::binary::free_port;
 use common::certificate::Profile;
 use common::csr::hex;
+use common::document::blocks;
+use common::document::document;
 use common::tools;
 
 const GRANT_ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
@@ -24,25 +25,6 @@ const USER_ID: &str = "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d";
 
 fn readme() -> String {
     document("README.md")
-}
-
-fn document(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
-
-/// The fenced `sh` blocks between a heading and the next one; the empty heading stands for the text before the first.
-fn blocks(text: &str, heading: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let (mut section, mut block): (&str, Option<String>) = ("", None);
-    for line in text.lines() {
-        match &mut block {
-            Some(_) if line == "```" => found.extend(block.take()),
-            Some(block) => *block += &format!("{line}\n"),
-            None if line == "```sh" && section == heading => block = Some(String::new()),
-            None => section = line.strip_prefix("## ").unwrap_or(section),
-        }
-    }
-    found
 }
 
 /// A checkout with a binary and a development authority, as someone has it who typed the first command.
@@ -203,14 +185,4 @@ fn operations() {
     assert!(said.contains("SIGHUP sent to"), "{said}");
     let config = desk.read("ca/config/ca.json");
     assert!(config.contains("\"admin-2\"") && !config.contains("\"admin\""), "{config}");
-}
-
-#[test]
-fn blocks_are_found_under_their_heading() {
-    let text = "```sh\none\n```\n## A\n```sh\ntwo\nthree\n```\n```rust\nno\n```\n## B\n```sh\n## four\n```\n";
-    let check = |heading: &str, expected: &[&str]| assert_eq!(blocks(text, heading), expected, "{heading}");
-    check("", &["one\n"]);
-    check("A", &["two\nthree\n"]);
-    check("B", &["## four\n"]);
-    check("C", &[]);
 }

@@ -43,6 +43,25 @@ impl Fixture {
         fixture
     }
 
+    /// A directory that `step ca init` made, with its ca.json and password also where the other fixtures have theirs.
+    pub(crate) fn made_by_step(step: &Path, address: &str) -> Self {
+        let directory = TempDir::with_prefix("stepless-").expect("a temporary directory");
+        let fixture = Self { directory };
+        fs::write(fixture.file("password"), "a password of init").expect("a file can be written");
+        let mut init = std::process::Command::new(step);
+        init.args(["ca", "init", "--name", "Example", "--dns", "localhost", "--address", address])
+            .args(["--provisioner", "admin", "--password-file", "password"])
+            .args(["--provisioner-password-file", "password", "--deployment-type", "standalone"])
+            .current_dir(fixture.path())
+            .env("STEPPATH", fixture.path());
+        let output = init.output().expect("step runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for (from, to) in [("config/ca.json", "ca.json"), ("password", "secrets/password.txt")] {
+            fs::copy(fixture.file(from), fixture.file(to)).expect("a file can be copied");
+        }
+        fixture
+    }
+
     /// Where the copy lies.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()

@@ -15,6 +15,7 @@ pub(crate) mod browser;
 pub(crate) mod ca;
 pub(crate) mod certificate;
 pub(crate) mod csr;
+pub(crate) mod document;
 pub(crate) mod entity;
 pub(crate) mod fixture;
 pub(crate) mod https;
