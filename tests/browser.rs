@@ -106,8 +106,8 @@ fn look(browser: &mut Browser, name: &str, url: &str, texts: &[&str]) {
     }
 }
 
-/// Certificates of all kinds: real ones, many, hostile and long names, expired, about to expire, revoked.
-fn fill(ca: &Operated) -> Vec<u8> {
+/// Issues a grant certificate; gives the answer.
+fn issue(ca: &Operated) -> Vec<u8> {
     let name = "gateway-7.berlin.example";
     let csr = Csr::new(name, &[name]);
     let mut claims = token::claims("mosaic-fed", name);
@@ -117,6 +117,11 @@ fn fill(ca: &Operated) -> Vec<u8> {
     let ott = token::mint(&ca.local.fixture.provisioner_key("mosaic-fed"), &claims);
     let answer = ca.client.send(&Request::post("/1.0/sign", &json!({"csr": csr.pem, "ott": ott}))).unwrap();
     assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.body
+}
+
+/// Records of all kinds: many, hostile and long names, expired, about to expire, revoked.
+fn fill(ca: &Operated) {
     let now = ca.local.clock.now().unix_timestamp();
     let template = CertificateRecord {
         provisioner: "mosaic-fed".to_owned(),
@@ -145,7 +150,6 @@ fn fill(ca: &Operated) -> Vec<u8> {
         ca.revoke(serial, code, if code == 1 { "laptop was stolen <b>in Oslo</b>" } else { "" });
     }
     ca.revoke(99, 5, "");
-    answer.body
 }
 
 #[test]
@@ -159,7 +163,9 @@ fn operators_see_what_they_need_on_a_desk_and_on_a_phone() {
     look(&mut browser, "revoked-0", &url("/revoked"), &["None"]);
     look(&mut browser, "refusals-0", &url("/refusals"), &["None since the start"]);
 
-    let body: Value = serde_json::from_slice(&fill(&ca)).unwrap();
+    let body: Value = serde_json::from_slice(&issue(&ca)).unwrap();
+    look(&mut browser, "timeline-1", &url("/"), &["Within a day", "gateway-7.berlin.example"]);
+    fill(&ca);
     let pem = body["crt"].as_str().unwrap();
     for (csr, ott) in [("nonsense", "x"), (Csr::new("a", &["a"]).pem.as_str(), "no.token.here")] {
         ca.client.send(&Request::post("/1.0/sign", &json!({"csr": csr, "ott": ott}))).unwrap();

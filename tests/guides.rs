@@ -1,11 +1,10 @@
-//! The guides for operators are true: docs/rotation.md, docs/migration.md and docs/federation.md, typed as they stand.
+//! What the guides for operators tell to type works as it stands there, and no command stands where no test types it.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
@@ -31,7 +30,10 @@ const GRANT_ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 
 /// Says loudly what is missing of the programs that the guides use.
 fn have(programs: &[&str]) -> bool {
-    let missing = programs.iter().find(|program| tools::find(program, &["version"]).is_none());
+    let runs = |program: &str| {
+        ["version", "--version", "-help"].iter().any(|word| tools::find(program, &[word]).is_some())
+    };
+    let missing = programs.iter().find(|program| !runs(program));
     if let Some(program) = missing {
         tools::skip(&format!("there is no {program}"));
     }
@@ -42,7 +44,6 @@ fn have(programs: &[&str]) -> bool {
 struct Site {
     desk: Desk,
     daemon: Daemon,
-    reloads: Cell<usize>,
 }
 
 impl Site {
@@ -53,7 +54,7 @@ impl Site {
             format!("init --dir ca --password-file password --address 127.0.0.1:{} {init}", free_port());
         assert_eq!(desk.run(&line).code, Some(0));
         let daemon = desk.serve(Self::LINE);
-        Self { desk, daemon, reloads: Cell::new(0) }
+        Self { desk, daemon }
     }
 
     const LINE: &str = "serve ca/config/ca.json --password-file password --pidfile ca.pid";
@@ -70,14 +71,12 @@ impl Site {
 
     /// Types a block; where it tells the authority to read its files again, waits until that is done.
     fn type_in(&self, block: &str) -> String {
+        let reloads = || self.daemon.log().matches(RELOADED).count();
+        let (before, begun) = (reloads(), std::time::Instant::now());
         let said = tools::run(&mut self.command(block, "ca"));
-        if block.contains("ca.pid") {
-            self.reloads.set(self.reloads.get() + 1);
-            let begun = std::time::Instant::now();
-            while self.daemon.log().matches(RELOADED).count() < self.reloads.get() {
-                assert!(begun.elapsed().as_secs() < 30, "{block}\n{}", self.daemon.log());
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
+        while block.contains("ca.pid") && reloads() == before {
+            assert!(begun.elapsed().as_secs() < 30, "{block}\n{}", self.daemon.log());
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
         said
     }
@@ -100,6 +99,181 @@ impl Site {
 fn chain(path: &Path) -> Vec<Certificate> {
     let text = std::fs::read_to_string(path).unwrap();
     pem::Blocks::new(text.as_bytes()).map(|block| Certificate::parse(&block.content).unwrap()).collect()
+}
+
+/// Where the tests are that type commands.
+const TESTS: [&str; 3] = ["tests/readme.rs", "tests/guides.rs", "tests/gateway/client.rs"];
+
+/// The headings under which the documents have commands, and the tests that type them.
+const TYPED: [(&str, &str, &str); 25] = [
+    ("README.md", "", "every test of readme.rs"),
+    ("README.md", "A grant certificate with stepless", "a_certificate_with_stepless"),
+    ("README.md", "The same with curl", "a_certificate_with_curl"),
+    ("README.md", "The same with step", "a_certificate_with_step"),
+    ("docs/embedding.md", "Other languages", "an_authority_for_other_languages"),
+    ("docs/federation.md", "Moving to another arc", "another_arc"),
+    ("docs/federation.md", "The profile", "federation"),
+    ("docs/federation.md", "The registry", "federation"),
+    ("docs/gateway.md", "The environment", "the_environment_is_enough_as_the_document_sets_it"),
+    ("docs/getting-started.md", "Make it", "getting_started"),
+    ("docs/getting-started.md", "Serve it", "getting_started"),
+    ("docs/getting-started.md", "Use it", "getting_started"),
+    ("docs/migration.md", "Back", "from_step_ca_and_back"),
+    ("docs/migration.md", "Before", "from_step_ca_and_back"),
+    ("docs/migration.md", "The move", "from_step_ca_and_back"),
+    ("docs/operations.md", "Backup", "operations"),
+    ("docs/operations.md", "Pages and metrics", "operations"),
+    ("docs/operations.md", "Rotating a provisioner", "operations"),
+    ("docs/operations.md", "The database", "operations"),
+    ("docs/operations.md", "Trusting the authority", "operations"),
+    ("docs/rotation.md", "An offline root", "an_offline_root"),
+    ("docs/rotation.md", "Records that are lost or damaged", "records_that_are_lost_or_damaged"),
+    ("docs/rotation.md", "The intermediate", "rotation_of_intermediate_and_root"),
+    ("docs/rotation.md", "The root", "rotation_of_intermediate_and_root"),
+    ("docs/templates.md", "Trying one out", "templates"),
+];
+
+#[test]
+fn every_command_is_typed_by_a_test() {
+    let mut found = Vec::new();
+    let mut documents = vec!["README.md".to_owned()];
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap() {
+        documents.push(format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
+    }
+    documents.sort();
+    for name in documents.iter().filter(|name| name.ends_with(".md")) {
+        let text = document(name);
+        let mut heading = "";
+        let mut fenced = false;
+        for line in text.lines() {
+            match line.strip_prefix("```") {
+                Some("") => fenced = false,
+                Some(kind) => {
+                    // Another name for the same would go unseen.
+                    assert!(!["bash", "shell", "console"].contains(&kind), "{name}: {kind}");
+                    fenced = true;
+                    if kind == "sh" {
+                        found.push((name.clone(), heading.to_owned()));
+                    }
+                }
+                None if !fenced => heading = line.strip_prefix("## ").unwrap_or(heading),
+                None => {}
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    let typed: Vec<(String, String)> =
+        TYPED.iter().map(|(name, heading, _)| ((*name).to_owned(), (*heading).to_owned())).collect();
+    assert_eq!(found, typed);
+    let tests = TESTS.map(document).concat();
+    for (_, _, test) in TYPED.iter().skip(1) {
+        assert!(tests.contains(&format!("fn {test}()")), "{test}");
+    }
+}
+
+#[test]
+fn operations() {
+    if !have(&["sqlite3", "curl"]) {
+        return;
+    }
+    let text = document("docs/operations.md");
+    let site = Site::new("");
+    let fingerprint = site.chain("ca/certs/root_ca.crt")[0].fingerprint();
+    let fingerprint: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+    let trust = blocks(&text, "Trusting the authority").concat();
+    let said = tools::run(site.command(&trust, "client").env("FINGERPRINT", fingerprint));
+    assert!(said.contains("\nok\n"), "{said}");
+    assert_eq!(site.desk.read("roots.pem"), site.desk.read("ca/certs/root_ca.crt"));
+
+    site.issue("a.example");
+    let said = site.type_in(&blocks(&text, "The database").concat());
+    assert!(said.contains("a.example"), "{said}");
+    let backup = blocks(&text, "Backup");
+    let [back_up, restore] = backup.as_slice() else { panic!("{backup:?}") };
+    site.type_in(back_up);
+    let said = site.type_in(&blocks(&text, "Rotating a provisioner").concat());
+    assert!(said.contains("SIGHUP sent to"), "{said}");
+    let config = site.desk.read("ca/config/ca.json");
+    assert!(config.contains("\"admin-2\"") && !config.contains("\"admin\""), "{config}");
+    // The unit's command line is understood.
+    let unit = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/")).unwrap();
+    let refused = site.command(unit, "ca").output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("/etc/app/tls."), "{}", tools::said(&refused));
+
+    let Site { desk, mut daemon } = site;
+    assert_eq!(daemon.signal("TERM").code(), Some(0));
+    let admin = format!("127.0.0.1:{}", free_port());
+    let in_folder = |block: &str| {
+        let mut shell = shell(&desk, &block.replace("127.0.0.1:9444", &admin));
+        shell.env("STEPPATH", desk.file("ca"));
+        shell
+    };
+    tools::run(&mut in_folder(restore));
+    let pages = blocks(&text, "Pages and metrics");
+    let [serve, ask] = pages.as_slice() else { panic!("{pages:?}") };
+    let _daemon = Daemon::start(in_folder(&format!("exec {serve}"))).unwrap();
+    let said = tools::run(&mut in_folder(ask));
+    assert!(said.contains("{\"status\":\"ok\"}") && said.contains("stepless_store_up 1"), "{said}");
+}
+
+/// What the page at `/` tells to type, as far as it can be typed without changing this machine.
+#[test]
+fn the_page_for_people() {
+    if !have(&["curl", "openssl", "step", "node", "keytool"]) {
+        return;
+    }
+    let site = Site::new("");
+    let mut request = Request::get("/");
+    request.headers.push(("Accept".to_owned(), "text/html".to_owned()));
+    let client = site.daemon.client(&site.desk.file("ca/certs/root_ca.crt"));
+    let page = client.send(&request).unwrap().text().replace("&amp;", "&");
+    let port = format!(":{}", site.daemon.port);
+    let type_in = |heading: &str| {
+        let section =
+            page.split(&format!("<h3>{heading}</h3><pre>")).nth(1).unwrap_or_else(|| panic!("{heading}"));
+        let block = section.split("</pre>").next().unwrap();
+        // The test's client names no port.
+        let block = block.replace("https://localhost/", &format!("https://localhost{port}/"));
+        let block = block.replace("https://localhost ", &format!("https://localhost{port} "));
+        let store = "-keystore trust.jks -storepass changeit -noprompt";
+        tools::run(&mut site.command(&block.replace("-cacerts", store), "client"))
+    };
+    let fingerprint = site.chain("ca/certs/root_ca.crt")[0].fingerprint();
+    let fingerprint: Vec<String> = fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
+    assert!(type_in("curl and OpenSSL").contains(&fingerprint.join(":")));
+    type_in("step, which compares by itself");
+    assert_eq!(site.chain("client/certs/root_ca.crt")[0].der(), site.chain("ca/certs/root_ca.crt")[0].der());
+    site.desk.write(
+        "app.js",
+        &format!(
+            "require('https').get('{}/health', a => a.on('data', d => process.stdout.write(d)))",
+            site.url()
+        ),
+    );
+    assert_eq!(type_in("Node"), "{\"status\":\"ok\"}\n");
+    type_in("Java");
+    let listed = "keytool -list -keystore trust.jks -storepass changeit -alias stepless";
+    assert!(tools::run(&mut site.command(listed, "client")).contains(&fingerprint.join(":")));
+}
+
+#[test]
+fn an_authority_for_other_languages() {
+    let desk = Desk::new();
+    let block = blocks(&document("docs/embedding.md"), "Other languages").concat();
+    let (_daemon, rest) =
+        Daemon::start_until(shell(&desk, &format!("exec {block}")), "\"url\":\"https://").unwrap();
+    assert!(rest.starts_with("127.0.0.1:"), "{rest}");
+}
+
+#[test]
+fn templates() {
+    let desk = Desk::new();
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    std::os::unix::fs::symlink(templates, desk.file("templates")).unwrap();
+    let said =
+        tools::run(&mut shell(&desk, &blocks(&document("docs/templates.md"), "Trying one out").concat()));
+    assert!(said.contains("grant id"), "{said}");
 }
 
 #[test]

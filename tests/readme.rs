@@ -18,6 +18,7 @@ use common::certificate::Profile;
 use common::csr::hex;
 use common::document::blocks;
 use common::document::document;
+use common::document::shell;
 use common::tools;
 
 const GRANT_ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
@@ -51,14 +52,7 @@ impl Checkout {
         let blocks = blocks(&readme(), heading);
         assert_eq!(blocks.len(), 1, "blocks under {heading:?}");
         let script = blocks.concat().replace(":9443", &format!(":{}", self.daemon.port));
-        let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", &script]);
-        self.desk.seat(&mut shell);
-        if let Some(step) = tools::find("step", &["version"]).filter(|step| step.is_absolute()) {
-            let path = tools::variable("PATH").unwrap_or_default();
-            shell.env("PATH", format!("{path}:{}", step.parent().unwrap().display()));
-        }
-        tools::run(&mut shell)
+        tools::run(&mut shell(&self.desk, &script))
     }
 
     /// The certificate in `file` is for `name` and carries both ids.
@@ -136,53 +130,11 @@ fn getting_started() {
         blocks.concat()
     };
     let desk = Desk::new();
-    fs::create_dir(desk.file("bin")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stepless"), desk.file("bin/stepless")).unwrap();
     let port = free_port();
-    let type_in = |script: &str| {
-        let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", &script.replace(":9000", &format!(":{port}"))]);
-        desk.seat(&mut shell);
-        let path = tools::variable("PATH").unwrap_or_default();
-        shell.env("PATH", format!("{}:{path}", desk.file("bin").display()));
-        tools::run(&mut shell)
-    };
+    let type_in = |script: &str| tools::run(&mut shell(&desk, &script.replace(":9000", &format!(":{port}"))));
     type_in(&block("Make it"));
     let serve = block("Serve it");
     let _daemon = desk.serve(serve.trim().strip_prefix("stepless ").unwrap());
     let said = type_in(&block("Use it"));
     assert!(said.contains(GRANT_ID) && said.contains(USER_ID), "{said}");
-}
-
-/// What docs/operations.md tells to type at a running authority.
-#[test]
-fn operations() {
-    let text = document("docs/operations.md");
-    let desk = Desk::new();
-    fs::create_dir(desk.file("bin")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stepless"), desk.file("bin/stepless")).unwrap();
-    desk.write("provisioner-password", "not a secret");
-    assert_eq!(desk.run("init --dir ca --password-file provisioner-password").code, Some(0));
-    let daemon =
-        desk.serve("serve ca/config/ca.json --password-file provisioner-password --address 127.0.0.1:0");
-    desk.write("ca.pid", &daemon.id().to_string());
-    let defaults = desk.read("ca/config/defaults.json");
-    let fingerprint = defaults.split("\"fingerprint\": \"").nth(1).unwrap().split('"').next().unwrap();
-    let type_in = |heading: &str, folder: &str| {
-        let script = blocks(&text, heading).concat();
-        assert!(!script.is_empty(), "no blocks under {heading:?}");
-        let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", &script]);
-        desk.seat(&mut shell);
-        let path = tools::variable("PATH").unwrap_or_default();
-        shell.env("PATH", format!("{}:{path}", desk.file("bin").display()));
-        shell.env("STEPPATH", desk.file(folder)).env("CA_URL", daemon.url()).env("FINGERPRINT", fingerprint);
-        tools::run(&mut shell)
-    };
-    assert!(type_in("Trusting the authority", "client").contains("\nok\n"));
-    assert_eq!(desk.read("roots.pem"), desk.read("ca/certs/root_ca.crt"));
-    let said = type_in("Rotating a provisioner", "ca");
-    assert!(said.contains("SIGHUP sent to"), "{said}");
-    let config = desk.read("ca/config/ca.json");
-    assert!(config.contains("\"admin-2\"") && !config.contains("\"admin\""), "{config}");
 }
