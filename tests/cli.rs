@@ -174,6 +174,103 @@ mod init {
         assert!(before == desk.files());
     }
 
+    /// `init` ended midway, as the disk or a signal would have it.
+    fn interrupted() -> Desk {
+        let desk = Desk::new();
+        desk.write("password", "not a secret\n");
+        // No file can take the place of a folder.
+        fs::create_dir_all(desk.file("ca/certs/intermediate_ca.crt")).unwrap();
+        let made = desk.run("init --dir ca --password-file password");
+        assert_eq!((made.code, made.stdout.as_str()), (Some(2), ""), "{made:?}");
+        fs::remove_dir(desk.file("ca/certs/intermediate_ca.crt")).unwrap();
+        let left =
+            ["ca/config/ca.json.unfinished", "ca/secrets/intermediate_ca_key", "ca/secrets/root_ca_key"];
+        assert_eq!(names(&desk)[..3], left, "it ended midway");
+        desk
+    }
+
+    #[test]
+    fn after_one_that_did_not_finish_the_next_begins_anew() {
+        let desk = interrupted();
+        let (root, intermediate) =
+            (desk.read("ca/secrets/root_ca_key"), desk.read("ca/secrets/intermediate_ca_key"));
+        let made = desk.run("init --dir ca --password-file password --name Second");
+        assert!(made.stdout.starts_with("The authority is ready.\n"), "{made:?}");
+        // What it left is set aside, and what stands there now belongs together.
+        assert_eq!(desk.read("ca/secrets/root_ca_key.unfinished-1"), root);
+        assert_eq!(desk.read("ca/secrets/intermediate_ca_key.unfinished-1"), intermediate);
+        assert_ne!(desk.read("ca/secrets/root_ca_key"), root);
+        assert!(!desk.file("ca/config/ca.json.unfinished").exists());
+        let mut daemon = desk.serve("serve ca/config/ca.json --password-file password --address 127.0.0.1:0");
+        let issued = desk.run(&format!(
+            "certificate a.example --ca-url {} --root ca/certs/root_ca.crt --provisioner admin \
+             --password-file password",
+            daemon.url()
+        ));
+        assert_eq!(issued.code, Some(0), "{issued:?}");
+        assert_eq!(daemon.signal("TERM").code(), Some(0));
+
+        // Once it is made, a missing ca.json counts as lost again, and its keys are not touched.
+        fs::remove_file(desk.file("ca/config/ca.json")).unwrap();
+        let before = desk.files();
+        assert_eq!(desk.run("init --dir ca --password-file password").code, Some(2));
+        assert!(before == desk.files());
+    }
+
+    #[test]
+    fn an_unfinished_authority_is_not_served() {
+        let desk = interrupted();
+        failed(
+            &desk.run("serve ca/config/ca.json --password-file password"),
+            1,
+            "cannot read ca/config/ca.json: no such file or directory",
+            "give the path of a ca.json, or make an authority with: stepless init",
+        );
+    }
+
+    #[test]
+    fn a_signal_at_any_moment_blocks_nobody() {
+        let desk = Desk::new();
+        desk.write("password", "not a secret\n");
+        let line = "init --dir ca --password-file password";
+        // Each as soon as the next file is there, unless it is done by then.
+        for file in ["config", "config/ca.json.unfinished", "secrets/root_ca_key", "certs/root_ca.crt"] {
+            let mut child = desk.command(line).stdout(std::process::Stdio::null()).spawn().unwrap();
+            while !desk.file("ca").join(file).exists() && child.try_wait().unwrap().is_none() {}
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+        let made = desk.run(line);
+        assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""), "{made:?}");
+        assert_eq!(
+            desk.run("doctor ca/config/ca.json --password-file password --address 127.0.0.1:0").code,
+            Some(0)
+        );
+    }
+
+    #[test]
+    fn of_several_at_once_one_makes_it() {
+        let desk = Desk::new();
+        desk.write("password", "not a secret\n");
+        let start = || {
+            let mut command = desk.command("init --dir ca --password-file password --json");
+            command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let children: Vec<_> = std::iter::repeat_with(start).take(4).collect();
+        let said: Vec<Value> = children
+            .into_iter()
+            .map(|child| {
+                let output = child.wait_with_output().unwrap();
+                assert!(output.status.success(), "{output:?}");
+                serde_json::from_slice(&output.stdout).unwrap()
+            })
+            .collect();
+        assert_eq!(said.iter().filter(|said| said["created"] == true).count(), 1, "{said:?}");
+        assert!(said.iter().all(|other| other["fingerprint"] == said[0]["fingerprint"]), "{said:?}");
+        let found = names(&desk);
+        assert!(!found.iter().any(|name| name.contains("unfinished")), "{found:?}");
+    }
+
     #[test]
     fn the_folder_is_steppath_unless_named() {
         let desk = Desk::new();

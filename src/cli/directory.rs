@@ -75,6 +75,19 @@ pub(super) fn keep_copy(path: &Path, bytes: &[u8], now: OffsetDateTime) -> Resul
     Ok(copy)
 }
 
+/// Renames a file, if there is one, to the first free of `<name>.<suffix>-1`, `-2` and so on.
+pub(super) fn put_aside(path: &Path, suffix: &str) -> Result<(), Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let numbered = |number: u32| path.with_file_name(format!("{name}.{suffix}-{number}"));
+    let Some(free) = (1..=u32::MAX).map(numbered).find(|path| !path.exists()) else { return Ok(()) };
+    match std::fs::rename(path, &free) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::file("move away", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Gives `to` the owner and mode of `from`.
 fn keep_access(from: &Path, to: &Path) -> std::io::Result<()> {
     let data = std::fs::metadata(from)?;
@@ -116,7 +129,7 @@ fn write_temporary(path: &Path, bytes: &[u8], access: Access) -> Result<PathBuf,
 }
 
 /// Makes a new name last through a power failure; where folders cannot be synced the file is whole anyway.
-fn sync_folder(path: &Path) {
+pub(super) fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(folder) = std::fs::File::open(folder) {
         let _ = folder.sync_all();

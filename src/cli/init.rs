@@ -9,6 +9,8 @@ use crate::authority::bootstrap;
 use crate::authority::bootstrap::Hierarchy;
 use crate::authority::bootstrap::NewConfig;
 use crate::authority::bootstrap::NewProvisioner;
+use crate::cli::claim;
+use crate::cli::claim::Claim;
 use crate::cli::directory;
 use crate::cli::directory::Access;
 use crate::cli::failure::Failure;
@@ -149,7 +151,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         None => step_path()?,
     };
     let layout = Layout::new(&folder)?;
-    let fresh = !layout.ca_json().exists();
+    let mut fresh = !layout.ca_json().exists();
     if fresh {
         // They would stand in every name of the hierarchy, and reach whatever terminal shows it.
         if args.name.chars().any(char::is_control) {
@@ -165,7 +167,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         if password.is_empty() {
             return Err(Failure::start("the password is empty", "write one into the password file"));
         }
-        create(&layout, args, &password)?;
+        fresh = create(&layout, args, &password)?;
     }
     report(&layout, fresh, args.json)
 }
@@ -186,15 +188,19 @@ pub(super) fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
-/// Makes every file of an authority. ca.json comes last: where it stands, the rest is whole.
-pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>) -> Result<(), Failure> {
+/// Makes every file of an authority; false if another process has made it meanwhile.
+///
+/// ca.json comes last: where it stands, the rest is whole.
+pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>) -> Result<bool, Failure> {
     let entropy = SystemEntropy::new();
     let failed = |error: bootstrap::Error| {
         Failure::start(format!("cannot make the authority: {error}"), "choose another --name")
     };
     let waiting = intermediate::waiting(&layout.intermediate_key());
-    for path in [&layout.root_key(), &layout.intermediate_key(), &waiting] {
-        if path.exists() {
+    let keys = [&layout.root_key(), &layout.intermediate_key(), &waiting];
+    for path in keys {
+        // In this order: who is about to finish renames the one file to the other.
+        if path.exists() && !claim::is_begun(&layout.ca_json()) && !layout.ca_json().exists() {
             return Err(Failure::start(
                 format!("{} exists, but {} does not", path.display(), layout.ca_json().display()),
                 "a key is never overwritten: move the folder away, or put its config/ca.json back",
@@ -235,6 +241,13 @@ pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>)
     for folder in ["certs", "secrets", "config", "db", "templates"] {
         directory::create_folder(&layout.folder.join(folder))?;
     }
+    let Some(mut claim) = Claim::stake(&layout.ca_json())? else { return Ok(false) };
+    if claim.after_another() {
+        for path in keys {
+            directory::put_aside(path, "unfinished")?;
+        }
+    }
+    claim.begin(&ca_json)?;
     let root = match &making {
         Making::Whole(hierarchy) => {
             write_hierarchy(layout, hierarchy, encrypted)?;
@@ -254,7 +267,8 @@ pub(super) fn create(layout: &Layout, args: &Args, password: &Zeroizing<String>)
     });
     let defaults = format!("{}\n", serde_json::to_string_pretty(&defaults).unwrap_or_default());
     directory::replace(&layout.defaults_json(), defaults.as_bytes(), Access::Public)?;
-    directory::write_new(&layout.ca_json(), ca_json.as_bytes(), Access::Public)
+    claim.finish()?;
+    Ok(true)
 }
 
 /// What an authority begins with.

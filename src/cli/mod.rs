@@ -7,6 +7,7 @@ mod backup;
 mod bootstrap;
 mod ca_json;
 mod certificate;
+mod claim;
 mod completions;
 mod context;
 mod database;
