@@ -9,6 +9,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 use common::binary::Desk;
+use common::tools;
 
 const COMMANDS: [&str; 4] = ["serve", "certificate", "doctor", "store"];
 
@@ -21,14 +22,42 @@ fn shells_get_completions() {
         for command in COMMANDS {
             assert!(outcome.stdout.contains(command), "{shell} does not know {command}");
         }
-        if shell == "bash" {
-            desk.write("stepless.bash", &outcome.stdout);
-            let mut bash = Command::new("bash");
-            bash.arg("-n").arg(desk.file("stepless.bash")).stdin(Stdio::null());
-            assert!(bash.status().unwrap().success());
-        }
     }
     assert_eq!(desk.run("completions tcsh").code, Some(1));
+}
+
+/// The shell reads the script, does what `line` says with it, and prints this.
+#[track_caller]
+fn check_shell(shell: &str, line: &str, expected: &str) {
+    if tools::find(shell, &["--version"]).is_none() {
+        return tools::skip(&format!("there is no {shell}"));
+    }
+    let desk = Desk::new();
+    desk.write("script", &desk.run(&format!("completions {shell}")).stdout);
+    let mut command = Command::new(shell);
+    desk.seat(command.args(["-c", line]).stdin(Stdio::null()));
+    let output = command.output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", tools::said(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.lines().any(|line| line.split_whitespace().next() == Some(expected)), "{shell}: {said}");
+}
+
+#[test]
+fn bash_completes() {
+    let line = "source ./script; COMP_WORDS=(stepless prov); COMP_CWORD=1; _stepless stepless prov stepless; \
+                printf '%s\n' \"${COMPREPLY[@]}\"";
+    check_shell("bash", line, "provisioner");
+}
+
+#[test]
+fn zsh_reads_its_completions() {
+    // It completes on a terminal only.
+    check_shell("zsh", "zsh --no-exec ./script && echo read", "read");
+}
+
+#[test]
+fn fish_completes() {
+    check_shell("fish", "source ./script; complete --do-complete 'stepless prov'", "provisioner");
 }
 
 #[test]
@@ -43,4 +72,21 @@ fn every_command_has_a_page() {
     assert!(desk.read("pages/man1/stepless-serve.1").contains("password\\-file"));
     desk.write("file", "");
     assert_eq!(desk.run("man file").code, Some(2));
+}
+
+#[test]
+fn the_pages_are_in_order() {
+    if tools::find("mandoc", &["/dev/null"]).is_none() {
+        return tools::skip("there is no mandoc");
+    }
+    let desk = Desk::new();
+    assert_eq!(desk.run("man pages").code, Some(0));
+    let pages: Vec<_> =
+        std::fs::read_dir(desk.file("pages")).unwrap().map(|page| page.unwrap().path()).collect();
+    assert!(pages.len() > 20, "{pages:?}");
+    // Warnings are about dates, which the pages do not have, and empty lines.
+    tools::run(Command::new("mandoc").args(["-T", "lint", "-W", "error"]).args(&pages));
+    let mut shown = Command::new("mandoc");
+    let text = tools::run(shown.args(["-T", "utf8"]).arg(desk.file("pages/stepless-serve.1")));
+    assert!(text.contains("A file with the password of the intermediate key"), "{text}");
 }

@@ -9,10 +9,15 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use common::binary::Daemon;
 use common::binary::Desk;
+use common::tools;
+
+/// What the unit reaches, network and ports below 1024 included.
+const EXPOSURE_TENTHS: u32 = 14;
 
 const LINE: &str = "serve ca/config/ca.json --password-file password --address 127.0.0.1:0";
 
@@ -195,8 +200,10 @@ fn the_unit_file_fits_the_command() {
     let mut daemon = with_credentials(&desk, &line, &[("stepless-password", "not a secret\n")]).unwrap();
     assert_eq!(daemon.signal("TERM").code(), Some(0));
 
-    // And systemd, where there is one, has nothing to say about it; the program it names is not installed here.
-    let Ok(version) = std::process::Command::new("systemd-analyze").arg("--version").output() else { return };
+    // And systemd has nothing to say about it; the program it names is not installed here.
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        return tools::skip("there is no systemd-analyze");
+    };
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     let version = version.split_whitespace().nth(1).and_then(|number| number.parse::<u32>().ok());
     let mut text = text.replace(program, env!("CARGO_BIN_EXE_stepless"));
@@ -205,8 +212,13 @@ fn the_unit_file_fits_the_command() {
     }
     let unit = desk.file("stepless.service");
     std::fs::write(&unit, text).unwrap();
-    let output = std::process::Command::new("systemd-analyze").arg("verify").arg(&unit).output().unwrap();
+    let output = Command::new("systemd-analyze").arg("verify").arg(&unit).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let said: Vec<&str> = said.lines().filter(|line| line.contains("stepless.service")).collect();
     assert!(said.is_empty(), "{said:?}");
+
+    // Its own measure of what a service may do to the rest of the system, from 0 to 10, in tenths.
+    let mut security = Command::new("systemd-analyze");
+    security.args(["security", "--no-pager", "--offline=true", &format!("--threshold={EXPOSURE_TENTHS}")]);
+    tools::run(security.arg(&unit));
 }
