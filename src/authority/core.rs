@@ -62,6 +62,78 @@ pub struct Options {
 }
 
 /// A certificate authority, without its network.
+/// # Examples
+///
+/// An authority that has no files, and a certificate from it:
+///
+/// ```
+/// use std::sync::Arc;
+/// use stepless::authority::bootstrap::{Hierarchy, NewConfig, NewProvisioner, ca_json};
+/// use stepless::authority::{Authority, Options};
+/// use stepless::clock::{Clock, SystemClock};
+/// use stepless::config::{self, Config, DirectoryFiles, Parts};
+/// use stepless::crypto::{KeyKind, PrivateKey};
+/// use stepless::entropy::SystemEntropy;
+/// use stepless::jose::PrivateJwk;
+/// use stepless::store::MemoryStore;
+/// use stepless::token::mint::NewToken;
+/// use stepless::wire::SignRequest;
+/// use stepless::x509::{name::Subject, pem, request, san};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (entropy, now) = (SystemEntropy::new(), SystemClock.now());
+/// let made = Hierarchy::generate("Example", KeyKind::P256, now, &entropy)?;
+/// let provisioner = NewProvisioner {
+///     name: "admin".to_owned(),
+///     key: PrivateJwk::generate(KeyKind::P256, &entropy)?,
+///     grants: false,
+/// };
+/// let text = ca_json(&NewConfig {
+///     root: "root.crt",
+///     crt: "ca.crt",
+///     key: "ca.key",
+///     address: ":443",
+///     dns_names: &["ca.example".to_owned()],
+///     data_source: "db",
+///     oid_arc: None,
+///     provisioners: vec![provisioner.to_public_entry()?],
+/// });
+/// let parts = Parts {
+///     roots: vec![Arc::new(made.root)],
+///     federated_roots: vec![],
+///     intermediates: vec![Arc::new(made.intermediate)],
+///     key: Arc::new(made.intermediate_key),
+/// };
+/// let config = Config::from_parts(config::parse(text.as_bytes())?, parts, &DirectoryFiles::new("", "", ""), now)?;
+/// let options = Options {
+///     store: Arc::new(MemoryStore::new()),
+///     clock: Arc::new(SystemClock),
+///     entropy: Arc::new(SystemEntropy::new()),
+/// };
+/// let authority = Authority::new(config, options)?;
+///
+/// let key = PrivateKey::generate(KeyKind::P256, &entropy)?;
+/// let csr = request::create(&key, &Subject::from_common_name("a.example"), &[san::classify("a.example")])?;
+/// let token = NewToken {
+///     issuer: "admin".to_owned(),
+///     audience: "https://ca.example/1.0/sign".to_owned(),
+///     subject: "a.example".to_owned(),
+///     ..NewToken::default()
+/// };
+/// let body = SignRequest {
+///     csr: Some(pem::encode("CERTIFICATE REQUEST", &csr)),
+///     ott: Some(token.sign(&provisioner.key, now, &entropy)?.to_string()),
+///     ..SignRequest::default()
+/// };
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// let (issued, answer) = authority.sign(body, "request-1").await?;
+/// assert_eq!(issued.names, ["a.example"]);
+/// assert!(answer.crt.starts_with("-----BEGIN CERTIFICATE-----"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Authority {
     pub(super) config: Config,

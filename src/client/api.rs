@@ -21,6 +21,15 @@ use crate::wire::SignRequest;
 use crate::wire::SignResponse;
 
 /// The routes of one authority, each answer as it came.
+/// # Examples
+///
+/// ```no_run
+/// # async fn health(root_pem: &str) -> Result<(), stepless::client::Error> {
+/// let api = stepless::client::Api::new("https://ca.example:9000", root_pem)?;
+/// assert_eq!(api.health().await?.status, "ok");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Api {
     connector: Connector,

@@ -82,6 +82,19 @@ pub(crate) struct App {
 }
 
 /// step-ca's routes, each with and without the prefix `/1.0`.
+/// # Examples
+///
+/// Beside routes of your own, behind a TLS that you bring:
+///
+/// ```no_run
+/// # async fn serve(authority: std::sync::Arc<stepless::authority::Authority>) -> std::io::Result<()> {
+/// use stepless::http::{RouterOptions, router};
+///
+/// let routes = axum::Router::new().nest("/ca", router(authority, RouterOptions::default()));
+/// # let _ = routes;
+/// # Ok(())
+/// # }
+/// ```
 pub fn router(authority: Arc<Authority>, options: RouterOptions) -> Router {
     routes(App::new(authority, options, Arc::default()))
 }

@@ -185,6 +185,22 @@ fn check_certificates(members: &Object) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::AlgorithmMismatch`], [`Error::Signing`].
+/// # Examples
+///
+/// ```
+/// use stepless::crypto::KeyKind;
+/// use stepless::entropy::SystemEntropy;
+/// use stepless::jose::{JwsAlgorithm, PrivateJwk, ProvisionerKey, jws};
+///
+/// let key = PrivateJwk::generate(KeyKind::P256, &SystemEntropy::new())?;
+/// let compact = jws::sign_compact(JwsAlgorithm::ES256, &[], b"{}", &key)?;
+///
+/// let public = ProvisionerKey::parse(&serde_json::to_vec(key.public())?)?;
+/// let read = jws::UnverifiedJws::parse(&compact)?;
+/// read.verify(&public)?;
+/// assert_eq!(read.payload(), b"{}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn sign_compact(
     algorithm: JwsAlgorithm,
     members: &[(&str, Value)],

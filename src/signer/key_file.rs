@@ -24,6 +24,21 @@ use crate::x509::pem::Blocks;
 /// # Errors
 ///
 /// As [`enum@Error`] lists them, in step-ca's words where it has some.
+/// # Examples
+///
+/// ```
+/// use stepless::crypto::{KeyKind, PrivateKey};
+/// use stepless::entropy::SystemEntropy;
+/// use stepless::signer::key_file;
+///
+/// let entropy = SystemEntropy::new();
+/// let key = PrivateKey::generate(KeyKind::P256, &entropy)?;
+/// let text = key_file::encode_encrypted(&key, b"password", &entropy)?;
+/// assert!(key_file::needs_password(text.as_bytes()));
+/// let same = key_file::decode(text.as_bytes(), Some(b"password"), "ca.key")?;
+/// assert_eq!(same.public_key(), key.public_key());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn decode(pem: &[u8], password: Option<&[u8]>, name: &str) -> Result<PrivateKey, Error> {
     let block = only_block(pem, name)?;
     let content = decrypted(&block, password, name)?;

@@ -176,6 +176,42 @@ impl UnverifiedToken {
     /// # Errors
     ///
     /// The first rule that is broken.
+    /// # Examples
+    ///
+    /// ```
+    /// use stepless::clock::{Clock, SystemClock};
+    /// use stepless::crypto::KeyKind;
+    /// use stepless::entropy::SystemEntropy;
+    /// use stepless::jose::{PrivateJwk, ProvisionerKey};
+    /// use stepless::token::audience::{Audiences, Purpose};
+    /// use stepless::token::{Expectations, Trust, UnverifiedToken, mint::NewToken};
+    ///
+    /// let (entropy, now) = (SystemEntropy::new(), SystemClock.now());
+    /// let key = PrivateJwk::generate(KeyKind::P256, &entropy)?;
+    /// let token = NewToken {
+    ///     issuer: "admin".to_owned(),
+    ///     audience: "https://ca.example/1.0/sign".to_owned(),
+    ///     subject: "a.example".to_owned(),
+    ///     ..NewToken::default()
+    /// }
+    /// .sign(&key, now, &entropy)?;
+    ///
+    /// let public = ProvisionerKey::parse(&serde_json::to_vec(key.public())?)?;
+    /// let audiences = Audiences::new(&["ca.example".to_owned()]);
+    /// let expected = |purpose| Expectations {
+    ///     issuer: "admin",
+    ///     trust: Trust::Key(&public),
+    ///     purpose,
+    ///     audiences: &audiences,
+    ///     now,
+    ///     started_at: None,
+    /// };
+    /// let verified = UnverifiedToken::parse(&token)?.verify(&expected(Purpose::Sign))?;
+    /// assert_eq!(verified.subject(), "a.example");
+    /// // It is not good for anything else.
+    /// assert!(UnverifiedToken::parse(&token)?.verify(&expected(Purpose::Revoke)).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn verify(self, expected: &Expectations<'_>) -> Result<VerifiedToken, Error> {
         let certificate = match expected.trust {
             Trust::Key(key) => {

@@ -259,6 +259,19 @@ impl Certificate {
     /// # Errors
     ///
     /// The crypto room's, if the algorithm is unknown, does not fit the key, or the signature is wrong.
+    /// # Examples
+    ///
+    /// ```
+    /// use stepless::authority::bootstrap::Hierarchy;
+    /// use stepless::clock::{Clock, SystemClock};
+    /// use stepless::crypto::KeyKind;
+    /// use stepless::entropy::SystemEntropy;
+    ///
+    /// let made = Hierarchy::generate("Example", KeyKind::P256, SystemClock.now(), &SystemEntropy::new())?;
+    /// made.intermediate.verify_signature(&made.root.public_key()?)?;
+    /// assert!(made.root.verify_signature(&made.intermediate.public_key()?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn verify_signature(&self, issuer_key: &PublicKey) -> Result<(), crypto::Error> {
         let algorithm = self.signature_algorithm().ok_or_else(|| {
             let members = Reader::new(&self.signature_algorithm).only(element::SEQUENCE);
