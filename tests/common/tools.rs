@@ -18,6 +18,11 @@ pub(crate) fn skip(what: &str) {
         variable("STEPLESS_REQUIRE_STEP_CA").is_none_or(|value| value != "1"),
         "STEPLESS_REQUIRE_STEP_CA=1 and {what}"
     );
+    say_skipped(what);
+}
+
+/// Says loudly that a test leaves out a part that no machine can be asked to have.
+pub(crate) fn say_skipped(what: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not `eprintln!`: the test runner would hide it, and a test skipped unseen is a test nobody has.
     let line = format!("\n*** SKIPPED {test}: {what}\n\n");
