@@ -104,8 +104,6 @@ fn keep_access(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn write_temporary(path: &Path, bytes: &[u8], access: Access) -> Result<PathBuf, Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -115,11 +113,18 @@ fn write_temporary(path: &Path, bytes: &[u8], access: Access) -> Result<PathBuf,
     }
     #[cfg(not(unix))]
     let _ = access;
-    let written = options.open(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    match written {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut number = 0_u32;
+    // In a container every process has the same id, and one that was killed may have left its file behind.
+    let (temporary, mut file) = loop {
+        let temporary = path.with_file_name(format!(".{name}.{}-{number}.new", std::process::id()));
+        match options.open(&temporary) {
+            Ok(file) => break (temporary, file),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+            Err(error) => return Err(Failure::file("write", path, &error)),
+        }
+    };
+    match file.write_all(bytes).and_then(|()| file.sync_all()) {
         Ok(()) => Ok(temporary),
         Err(error) => {
             let _ = std::fs::remove_file(&temporary);
@@ -133,5 +138,21 @@ pub(super) fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(folder) = std::fs::File::open(folder) {
         let _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_of_the_same_id_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let left = write_temporary(&path, b"half", Access::Private).unwrap();
+        write_new(&path, b"whole", Access::Private).unwrap();
+        replace(&path, b"another", Access::Private).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"another");
+        assert_eq!(std::fs::read(&left).unwrap(), b"half");
     }
 }
