@@ -163,6 +163,30 @@ fn the_gateways_variables_are_all_listed_and_nothing_else() {
     assert_eq!(first_cells(&read("docs/gateway.md")), expected);
 }
 
+/// The tests that a document's tables name in their last cells: files, and functions where they are given.
+fn named_tests(text: &str) -> Vec<(String, Option<String>)> {
+    let test = Regex::new(r"`((?:tests|src)/[a-z0-9_/]+\.rs)(?:::([a-z0-9_]+))?`").unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let found = cells.flat_map(|cell| test.captures_iter(cell).collect::<Vec<_>>());
+    found.map(|found| (found[1].to_owned(), found.get(2).map(|name| name.as_str().to_owned()))).collect()
+}
+
+#[test]
+fn tests_that_are_named_exist() {
+    let named = named_tests(&read("docs/security.md"));
+    assert!(named.len() > 15, "{named:?}");
+    for (file, function) in named {
+        let text = read(&file);
+        assert!(text.contains("#[test]") || text.contains("::test]"), "{file} has no test");
+        let function = function.map(|name| format!("fn {name}("));
+        assert!(
+            function.as_ref().is_none_or(|function| text.contains(function)),
+            "{file} has no {function:?}"
+        );
+    }
+}
+
 /// What `stepless <command> --help` prints.
 fn help(command: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_stepless"))
