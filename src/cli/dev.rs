@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use crate::authority::bootstrap;
 use crate::cli::directory;
@@ -61,11 +60,10 @@ fn same_key(ours: &ProvisionerKey, theirs: &ProvisionerKey) -> bool {
     }
 }
 
-/// The development authority: its files, made at first use, and its password.
+/// The development authority: its files, made at first use, and where its password lies.
 pub(super) struct Development {
     pub(super) layout: Layout,
-    pub(super) password: Zeroizing<String>,
-    password_file: PathBuf,
+    pub(super) password_file: PathBuf,
 }
 
 #[derive(Debug, Parser)]
@@ -120,8 +118,7 @@ pub(super) fn prepare(
             "give the password with --password-file, or choose another folder with --dir",
         ));
     }
-    let password = password::from_file(&password_file)?;
-    Ok(Development { layout, password, password_file })
+    Ok(Development { layout, password_file })
 }
 
 /// What a person sees first: where the root is, and a line to paste.

@@ -2,6 +2,7 @@
 //!
 //! One file a command. Every failure is one sentence, then `hint:` with the next thing to do.
 
+mod access;
 mod audit;
 mod backup;
 mod bootstrap;
@@ -21,8 +22,10 @@ mod health;
 mod init;
 mod inspect;
 mod intermediate;
+mod key_password;
 mod list;
 mod log;
+mod memory;
 mod notify;
 mod password;
 mod pidfile;

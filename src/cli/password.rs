@@ -8,10 +8,23 @@ use zeroize::Zeroizing;
 
 use crate::cli::failure::Failure;
 
+/// Where a password file ends at the latest, in bytes.
+const MAX_FILE_SIZE: usize = 1 << 16;
+
 /// Reads a password file; white space at its end does not count (CONTRACT.md section 12).
 pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
-    let text = Zeroizing::new(text);
+    use std::io::Read as _;
+    // Room for all of it at once: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_FILE_SIZE));
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_SIZE as u64).read_to_string(&mut text))
+        .map_err(|error| Failure::file("read", path, &error))?;
+    if text.len() == MAX_FILE_SIZE {
+        return Err(Failure::usage(
+            format!("{} is longer than any password", path.display()),
+            "give a file of less than 64 KiB",
+        ));
+    }
     Ok(Zeroizing::new(text.trim_end().to_owned()))
 }
 

@@ -12,6 +12,7 @@ use crate::authority;
 use crate::authority::Authority;
 use crate::authority::Options;
 use crate::authority::Service;
+use crate::cli::access::Secrets;
 use crate::cli::context;
 use crate::cli::dev;
 use crate::cli::ephemeral;
@@ -19,12 +20,14 @@ use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::failure::NO_RANDOMNESS;
 use crate::cli::init;
+use crate::cli::key_password::KeyPassword;
 use crate::cli::log;
+use crate::cli::memory;
 use crate::cli::notify::Notifier;
-use crate::cli::password;
 use crate::cli::pidfile::PidFile;
 use crate::cli::records;
 use crate::cli::records::Opened;
+use crate::cli::reload;
 use crate::cli::reload::Reloader;
 use crate::cli::signals::Signal;
 use crate::cli::signals::Signals;
@@ -34,12 +37,10 @@ use crate::config;
 use crate::config::CaJson;
 use crate::config::Config;
 use crate::config::DirectoryFiles;
-use crate::config::Files;
 use crate::entropy::SystemEntropy;
 use crate::http::RouterOptions;
 use crate::http::server;
 use crate::http::server::Server;
-use crate::signer::key_file;
 use crate::store::Store;
 
 /// How often used tokens that cannot be valid any more are dropped.
@@ -80,6 +81,9 @@ pub(super) struct Args {
     /// A file for the process id while it serves
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
+    /// Serve although others may use the issuing key and it is not encrypted: for mounts that settle its mode
+    #[arg(long)]
+    accept_key_modes: bool,
     /// The context of `step` whose authority is served
     #[arg(long, value_name = "NAME", conflicts_with = "dev")]
     context: Option<String>,
@@ -96,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let address = args.address.as_deref().unwrap_or(dev::ADDRESS);
         let development = dev::prepare(args.dir.as_deref(), address, args.password_file.as_deref())?;
         let path = development.layout.ca_json();
-        let password = Some(development.password.clone());
+        let password = KeyPassword::new(Some(&development.password_file));
         let welcome = move |url: &str| dev::welcome(&development, url);
         return serve(args, &path, password, Some(&welcome));
     }
@@ -104,8 +108,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => context::folder(args.context.as_deref())?.join("config/ca.json"),
     };
-    let password = args.password_file.as_deref().map(password::from_file).transpose()?;
-    serve(args, &path, password, None)
+    serve(args, &path, KeyPassword::new(args.password_file.as_deref()), None)
 }
 
 type Welcome<'a> = &'a dyn Fn(&str) -> Result<String, Failure>;
@@ -113,10 +116,10 @@ type Welcome<'a> = &'a dyn Fn(&str) -> Result<String, Failure>;
 fn serve(
     args: &Args,
     path: &Path,
-    password: Option<Zeroizing<String>>,
+    mut password: KeyPassword,
     welcome: Option<Welcome<'_>>,
 ) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|error| {
         Failure::usage(
             format!("cannot read {}: {}", path.display(), failure::reason(&error)),
             "give the path of a ca.json, or make an authority with: stepless init",
@@ -126,9 +129,16 @@ fn serve(
     log::start(ca.log_format.as_deref());
     refuse_demo_keys(&ca, args.dev)?;
     let files = files(args.context.as_deref());
-    let password_given = password.is_some();
-    let password = key_password(&ca, &files, password)?;
-    let config = Config::load(ca, &files, password.as_ref().map(|p| p.as_bytes()), SystemClock.now())?;
+    if !args.dev {
+        memory::seal();
+    }
+    let warnings = Secrets { config: path, password_file: password.file() };
+    let warnings = warnings.check(&ca, &files, args.accept_key_modes)?;
+    let key_digest = reload::digest(&files, &ca.key);
+    let text = password.find(&ca, &files)?;
+    let mut config = Config::load(ca, &files, text.as_ref().map(|text| text.as_bytes()), SystemClock.now())?;
+    drop(text);
+    config.ca.warnings.extend(warnings);
     let database = records::open(&config.ca, path, args.forget_database)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
@@ -141,7 +151,8 @@ fn serve(
         let reloader = Reloader {
             path: path.to_owned(),
             password,
-            password_given,
+            key_digest,
+            accept_key_modes: args.accept_key_modes,
             address: args.address.clone(),
             context: args.context.clone(),
             dev: args.dev,
@@ -285,27 +296,4 @@ pub(super) fn refuse_demo_keys(ca: &CaJson, dev: bool) -> Result<(), Failure> {
 pub(super) fn files(context: Option<&str>) -> DirectoryFiles {
     let folder = context::folder(context).unwrap_or_default();
     DirectoryFiles::new("", folder, init::home().unwrap_or_default())
-}
-
-/// The password of the intermediate key: file, ca.json (CONTRACT.md section 12), credential, terminal.
-pub(super) fn key_password(
-    ca: &CaJson,
-    files: &dyn Files,
-    given: Option<Zeroizing<String>>,
-) -> Result<Option<Zeroizing<String>>, Failure> {
-    if given.is_some() {
-        return Ok(given);
-    }
-    if let Some(password) = &ca.password {
-        return Ok(Some(password.expose().clone()));
-    }
-    // A missing file is named when it is loaded.
-    let pem = Zeroizing::new(files.read(&ca.key).unwrap_or_default());
-    if !key_file::needs_password(&pem) {
-        return Ok(None);
-    }
-    if let Some(password) = password::from_credential()? {
-        return Ok(Some(password));
-    }
-    password::from_terminal(&format!("password of {}", ca.key)).map(Some)
 }

@@ -56,16 +56,43 @@ impl Config {
         password: Option<&[u8]>,
         now: OffsetDateTime,
     ) -> Result<Self, Error> {
+        Self::load_and(ca, files, now, |ca| {
+            let key_bytes = zeroize::Zeroizing::new(read(files, &ca.key)?);
+            key_file::decode(&key_bytes, password, &ca.key).map(Arc::new).map_err(Error::Key)
+        })
+    }
+
+    /// Reads the files as [`Config::load`] does, all but the issuing key, which is at hand.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::load`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn load_with_key(
+        ca: CaJson,
+        files: &dyn Files,
+        key: Arc<PrivateKey>,
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
+        Self::load_and(ca, files, now, |_| Ok(key))
+    }
+
+    fn load_and(
+        ca: CaJson,
+        files: &dyn Files,
+        now: OffsetDateTime,
+        key: impl FnOnce(&CaJson) -> Result<Arc<PrivateKey>, Error>,
+    ) -> Result<Self, Error> {
         let roots = read_certificates(files, &ca.root)?;
         let federated_roots = read_certificates(files, &ca.federated_roots)?;
         let intermediates = read_certificates(files, std::slice::from_ref(&ca.crt))?;
-        let key_bytes = zeroize::Zeroizing::new(read(files, &ca.key)?);
-        let key = key_file::decode(&key_bytes, password, &ca.key).map_err(Error::Key)?;
-        let parts = Parts { roots, federated_roots, intermediates, key: Arc::new(key) };
+        let key = key(&ca)?;
+        let parts = Parts { roots, federated_roots, intermediates, key };
         Self::from_parts(ca, parts, files, now)
     }
 
-    /// Puts a configuration together from what its files would hold; of `files`, only templates are read.
+    /// Puts a configuration together from what its files would hold; of `files`, only templates are read. The password
+    /// in `ca` has done its work, and is wiped.
     ///
     /// # Errors
     ///
@@ -85,6 +112,7 @@ impl Config {
             return Err(Error::KeyMismatch { key: ca.key.clone(), certificate: ca.crt.clone() });
         }
         check_issuer(issuer, &ca.crt, now)?;
+        ca.password = None;
         ca.load_templates(files);
         Ok(Self { roots, federated_roots, intermediates, key, ca })
     }

@@ -20,6 +20,12 @@ impl Fixture {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/fixtures").join(name);
         copy_tree(&source, directory.path());
         let copy = Self { directory };
+        // As step writes them; a checkout has other modes.
+        for secret in
+            ["ca.json", "secrets/intermediate_ca_key", "secrets/root_ca_key", "secrets/password.txt"]
+        {
+            copy.set_mode(secret, 0o600);
+        }
         // The extension that this template fills with plain text; step-ca ignores the member.
         let user = "\"templateFile\": \"./templates/user.tpl\"";
         if copy.read("ca.json").contains(user) {
@@ -60,6 +66,18 @@ impl Fixture {
             fs::copy(fixture.file(from), fixture.file(to)).expect("a file can be copied");
         }
         fixture
+    }
+
+    /// Sets the mode of a file; elsewhere than on Unix there are none.
+    pub(crate) fn set_mode(&self, name: &str, mode: u32) {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let permissions = fs::Permissions::from_mode(mode);
+            fs::set_permissions(self.file(name), permissions).expect("a mode can be set");
+        }
+        #[cfg(not(unix))]
+        let _ = (name, mode);
     }
 
     /// Where the copy lies.

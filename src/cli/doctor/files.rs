@@ -6,13 +6,13 @@ use std::path::Path;
 use time::Duration;
 use time::OffsetDateTime;
 
+use crate::cli::access;
 use crate::cli::dev;
 use crate::cli::doctor::report::Report;
 use crate::config::CaJson;
 use crate::config::Config;
 use crate::config::Credential;
 use crate::duration::format_rfc3339;
-use crate::jose::VerificationKey;
 
 /// A root or intermediate that ends sooner should be replaced now.
 const SOON: Duration = Duration::days(30);
@@ -21,20 +21,13 @@ const PRIVATE: &str = "take the others' rights away with: chmod 600";
 
 /// Files with secrets are for their owner alone.
 pub(super) fn modes(report: &mut Report, path: &Path, ca: &CaJson) {
-    let is_secret = |entry: &Credential| match entry {
-        Credential::Jwk { key, .. } => {
-            key.secret_members() || matches!(key.verification_key(), VerificationKey::Secret(_))
-        }
-        _ => false,
-    };
-    let secrets = ca.password.is_some() || ca.provisioners.iter().any(|p| is_secret(&p.credential));
     let mut files = vec![(ca.key.as_str().into(), "holds the key that issues")];
-    if secrets {
+    if access::holds_secret(ca) {
         files.push((path.to_owned(), "holds a password or a provisioner's secret"));
     }
     for (path, why) in files {
         let target = path.display().to_string();
-        match others(&path) {
+        match access::others(&path) {
             // What cannot be read is named where it is loaded.
             None => {}
             Some(0) => report.good("mode", &target, "for its owner alone"),
@@ -48,18 +41,6 @@ pub(super) fn modes(report: &mut Report, path: &Path, ca: &CaJson) {
             }
         }
     }
-}
-
-/// The rights of group and others on a file.
-#[cfg(unix)]
-fn others(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o077)
-}
-
-#[cfg(not(unix))]
-fn others(_: &Path) -> Option<u32> {
-    None
 }
 
 /// Keys that everybody has, and keys that two provisioners share.

@@ -11,6 +11,7 @@ use crate::cli::doctor::report::Report;
 use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::init;
+use crate::cli::key_password::KeyPassword;
 use crate::cli::password;
 use crate::cli::serve;
 use crate::clock::Clock;
@@ -76,7 +77,11 @@ fn load(args: &Args, report: &mut Report, ca: CaJson) -> Result<Option<Config>, 
     let given = args.password_file.as_deref().map(password::from_file).transpose()?;
     let files = serve::files(None);
     let target = ca.key.clone();
-    let password = match serve::key_password(&ca, &files, given) {
+    let password = match given {
+        Some(password) => Ok(Some(password)),
+        None => KeyPassword::default().find(&ca, &files),
+    };
+    let password = match password {
         Ok(password) => password,
         Err(failure) => {
             report.fail("key", &target, failure.message(), "give the password with --password-file");
