@@ -126,6 +126,7 @@ fn serve(
         )
     })?;
     let ca = config::parse(&bytes)?;
+    drop(bytes);
     log::start(ca.log_format.as_deref());
     refuse_demo_keys(&ca, args.dev)?;
     let files = files(args.context.as_deref());
