@@ -1,0 +1,187 @@
+//! Certification requests before two judges: ours, and x509-parser, which shares no code with it but ring.
+//!
+//! The input is a request as it stands, and also two parts of one: two bytes of length, a subject of that length, and
+//! attributes; they are put together with a key and signed, so that mutations get past the signature.
+//!
+//! Where the two differ, the difference is one of those named in `stricter` or `laxer`, or a fault.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use stepless::crypto::Error as CryptoError;
+use stepless::crypto::KeyKind;
+use stepless::crypto::PrivateKey;
+use stepless::crypto::SignatureAlgorithm;
+use stepless::x509::csr::Csr;
+use stepless::x509::csr::Error;
+use x509_parser::asn1_rs::Any;
+use x509_parser::asn1_rs::Class;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::cri_attributes::ParsedCriAttribute;
+use x509_parser::error::X509Error;
+use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::X509Extension;
+use x509_parser::prelude::FromDer;
+
+static KEY: LazyLock<PrivateKey> =
+    LazyLock::new(|| PrivateKey::from_ec_scalar(KeyKind::P256, &[7; 32]).expect("a scalar within the order"));
+
+fuzz_target!(|data: &[u8]| {
+    judge(data);
+    if let Some((len, rest)) = data.split_first_chunk::<2>() {
+        let (subject, attributes) = rest.split_at(usize::from(u16::from_be_bytes(*len)).min(rest.len()));
+        judge(&signed(subject, attributes));
+    }
+});
+
+fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let len = u32::try_from(content.len()).expect("inputs are short").to_be_bytes();
+    let header = match content.len() {
+        0..=0x7f => vec![tag, len[3]],
+        0x80..=0xff => vec![tag, 0x81, len[3]],
+        0x100..=0xffff => vec![tag, 0x82, len[2], len[3]],
+        _ => vec![tag, 0x83, len[1], len[2], len[3]],
+    };
+    [header, content].concat()
+}
+
+fn signed(subject: &[u8], attributes: &[u8]) -> Vec<u8> {
+    let info = tlv(0x30, &[b"\x02\x01\x00", subject, KEY.public_key().spki_der(), attributes]);
+    let algorithm = SignatureAlgorithm::EcdsaSha256;
+    let signature = KEY.sign(algorithm, &info).expect("the key signs");
+    tlv(0x30, &[&info, algorithm.algorithm_identifier(), &tlv(0x03, &[&[0], &signature])])
+}
+
+/// What the second judge says.
+fn second(der: &[u8]) -> Result<X509CertificationRequest<'_>, X509Error> {
+    let (rest, request) =
+        X509CertificationRequest::from_der(der).map_err(|_| X509Error::InvalidCertificate)?;
+    if !rest.is_empty() {
+        return Err(X509Error::InvalidCertificate);
+    }
+    request.verify_signature()?;
+    Ok(request)
+}
+
+fn judge(der: &[u8]) {
+    match (Csr::parse(der).and_then(|csr| csr.verify()), second(der)) {
+        (Ok(ours), Ok(theirs)) => compare(&ours, &theirs),
+        (Ok(ours), Err(error)) => assert!(laxer(&ours, &error), "only we accept it: {error}\n{ours:?}"),
+        (Err(error), Ok(theirs)) => assert!(stricter(&error), "only we refuse it: {error:?}\n{theirs:?}"),
+        (Err(_), Err(_)) => {}
+    }
+}
+
+/// Why we may refuse what the other accepts.
+fn stricter(error: &Error) -> bool {
+    match error {
+        // Keys: explicit parameters, exponents, small orders, other encodings of the same key (D26).
+        Error::Key(_) | Error::DuplicateExtension(_) => true,
+        // SHA-1, and PSS with other salts and hashes (D11).
+        Error::UnsupportedAlgorithm { .. } => true,
+        // What the other says of a signature has to be what we say.
+        Error::Signature(CryptoError::BadSignature) => false,
+        Error::Malformed(what) => STRICTER.contains(what),
+        _ => false,
+    }
+}
+
+/// Parts that the other leaves unread, or reads more freely.
+const STRICTER: &[&str] = &[
+    // It stops at the last element that it knows of a SEQUENCE, and we look behind it (D26).
+    "not an Extension",
+    "not an Attribute",
+    "not a CertificationRequest",
+    "not a CertificationRequestInfo",
+    // It looks at the number of a tag, and not at its class and form.
+    "attributes are missing",
+    "attribute values are not a SET",
+    // It takes the first of several values, and passes over one that it cannot read.
+    "extensionRequest has several values",
+    "not a list of Extensions",
+    "not an attribute value",
+    // A Name ends for it where it cannot be read any more.
+    "subject is not a Name",
+    "a value of the subject is not what its type says",
+    // Of names it takes whatever bytes there are.
+    "a name is not an IA5String",
+    "a URI cannot be parsed",
+    "the host of a URI is not a domain name",
+    "an IP address has neither 4 nor 16 bytes",
+    "not GeneralNames",
+];
+
+/// What we may accept and the other refuses.
+fn laxer(ours: &Csr, error: &X509Error) -> bool {
+    let kind = ours.public_key().kind();
+    let algorithm = ours.signature_algorithm();
+    match error {
+        // P-521 and ECDSA with SHA-512 are not known to ring.
+        X509Error::SignatureUnsupportedAlgorithm => {
+            kind == KeyKind::P521 || algorithm == SignatureAlgorithm::EcdsaSha512
+        }
+        _ => false,
+    }
+}
+
+/// Both accept it, so both have to have read the same.
+fn compare(ours: &Csr, theirs: &X509CertificationRequest<'_>) {
+    let info = &theirs.certification_request_info;
+    assert_eq!(ours.subject_der(), info.subject.as_raw());
+    assert_eq!(ours.public_key().spki_der(), info.subject_pki.raw);
+    let extensions: Vec<X509Extension<'_>> =
+        info.iter_attributes().flat_map(|attribute| requested(attribute.parsed_attribute())).collect();
+    let as_theirs: Vec<(String, bool, &[u8])> =
+        extensions.iter().map(|e| (e.oid.to_id_string(), e.critical, e.value)).collect();
+    let as_ours: Vec<(String, bool, &[u8])> =
+        ours.extensions().iter().map(|e| (e.oid.to_string(), e.critical, e.value.as_slice())).collect();
+    assert_eq!(as_ours, as_theirs);
+    for extension in &extensions {
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(names) => compare_names(ours, &names.general_names),
+            ParsedExtension::KeyUsage(usage) => {
+                if let Some(bits) = ours.key_usage() {
+                    assert_eq!(bits, usage.flags);
+                }
+            }
+            _ => {}
+        }
+    }
+    let is_text = |value: &Any<'_>| value.class() == Class::Universal && !value.header.constructed();
+    let common_name = info.subject.iter_common_name().last().filter(|name| is_text(name.attr_value()));
+    let common_name = common_name.and_then(|name| name.as_str().ok());
+    if let Some(name) = common_name {
+        assert_eq!(ours.common_name().unwrap_or_default(), name);
+    }
+}
+
+fn requested<'a>(attribute: &ParsedCriAttribute<'a>) -> Vec<X509Extension<'a>> {
+    match attribute {
+        ParsedCriAttribute::ExtensionRequest(list) => list.extensions.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn compare_names(ours: &Csr, theirs: &[GeneralName<'_>]) {
+    let (mut dns, mut emails, mut uris, mut addresses) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for name in theirs {
+        match name {
+            GeneralName::DNSName(name) => dns.push((*name).to_owned()),
+            GeneralName::RFC822Name(name) => emails.push((*name).to_owned()),
+            GeneralName::URI(name) => uris.push((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => addresses.push(match *bytes {
+                [a, b, c, d] => std::net::IpAddr::from([*a, *b, *c, *d]),
+                bytes => std::net::IpAddr::from(<[u8; 16]>::try_from(bytes).expect("ours has read it"))
+                    .to_canonical(),
+            }),
+            _ => {}
+        }
+    }
+    assert_eq!(ours.dns_names(), dns);
+    assert_eq!(ours.email_addresses(), emails);
+    assert_eq!(ours.uris(), uris);
+    assert_eq!(ours.ip_addresses(), addresses);
+}
