@@ -22,15 +22,18 @@ pub(super) struct Secrets<'a> {
 }
 
 impl Secrets<'_> {
-    /// Refuses an issuing key that others may read or change, unless it is encrypted or `accept` is set; warns of all
-    /// else that they may.
+    /// Refuses an issuing key that others may read or change, unless it is encrypted; warns of all else that they may.
+    /// With `accept` there is nothing to say.
     pub(super) fn check(self, ca: &CaJson, files: &dyn Files, accept: bool) -> Result<Vec<String>, Failure> {
+        if accept {
+            return Ok(Vec::new());
+        }
         let mut open = Vec::new();
         let key = Path::new(&ca.key);
         if let Some(mode) = usable_by_others(key) {
             // A missing file is named when it is loaded.
             let pem = zeroize::Zeroizing::new(files.read(&ca.key).unwrap_or_default());
-            if !accept && !pem.is_empty() && !key_file::needs_password(&pem) {
+            if !pem.is_empty() && !key_file::needs_password(&pem) {
                 return Err(Failure::start(
                     format!(
                         "others may use the issuing key {} (mode {mode:03o}), and it is not encrypted",

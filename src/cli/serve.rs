@@ -81,7 +81,7 @@ pub(super) struct Args {
     /// A file for the process id while it serves
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
-    /// Serve although others may use the issuing key and it is not encrypted: for mounts that settle its mode
+    /// Serve although others may use the issuing key, its password or ca.json: for mounts that settle their modes
     #[arg(long)]
     accept_key_modes: bool,
     /// The context of `step` whose authority is served
