@@ -123,9 +123,16 @@ fn laxer(ours: &Csr, error: &X509Error) -> bool {
         X509Error::SignatureUnsupportedAlgorithm => {
             kind == KeyKind::P521 || algorithm == SignatureAlgorithm::EcdsaSha512
         }
+        // The value of a challengePassword is read, and here it is passed over as every attribute but one.
+        X509Error::InvalidCertificate => {
+            ours.der().windows(CHALLENGE_PASSWORD.len()).any(|bytes| bytes == CHALLENGE_PASSWORD)
+        }
         _ => false,
     }
 }
+
+/// The object identifier of challengePassword, RFC 2985 section 5.4.1, with its tag.
+const CHALLENGE_PASSWORD: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07";
 
 /// Both accept it, so both have to have read the same.
 fn compare(ours: &Csr, theirs: &X509CertificationRequest<'_>) {

@@ -175,17 +175,10 @@ impl Site {
     }
 }
 
+/// Whether `secret` stands in `text`, which may be all of a process's memory.
 pub(crate) fn contains(text: &[u8], secret: &[u8]) -> bool {
-    let first = secret[0];
-    let mut rest = text;
-    while let Some(start) = rest.iter().position(|byte| *byte == first) {
-        rest = &rest[start..];
-        if rest.starts_with(secret) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+    let pattern: String = secret.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    regex::bytes::Regex::new(&format!("(?-u){pattern}")).expect("a pattern of bytes").is_match(text)
 }
 
 /// Every route, and one that there is not.
