@@ -148,7 +148,9 @@ fn compare(ours: &Csr, theirs: &X509CertificationRequest<'_>) {
     assert_eq!(as_ours, as_theirs);
     for extension in &extensions {
         match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => compare_names(ours, &names.general_names),
+            ParsedExtension::SubjectAlternativeName(names) if !has_constructed_names(extension.value) => {
+                compare_names(ours, &names.general_names);
+            }
             ParsedExtension::KeyUsage(usage) => {
                 if let Some(bits) = ours.key_usage() {
                     assert_eq!(bits, usage.flags);
@@ -170,6 +172,20 @@ fn requested<'a>(attribute: &ParsedCriAttribute<'a>) -> Vec<X509Extension<'a>> {
         ParsedCriAttribute::ExtensionRequest(list) => list.extensions.clone(),
         _ => Vec::new(),
     }
+}
+
+/// Whether a name of a kind that is text or an address comes in constructed form, which the other reads all the same.
+/// We pass over it, as Go does.
+fn has_constructed_names(value: &[u8]) -> bool {
+    let Ok((_, list)) = Any::from_der(value) else { return false };
+    let mut rest = list.data;
+    while let Ok((after, name)) = Any::from_der(rest) {
+        if name.header.constructed() && matches!(name.tag().0, 1 | 2 | 6 | 7) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 fn compare_names(ours: &Csr, theirs: &[GeneralName<'_>]) {
