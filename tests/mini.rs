@@ -16,6 +16,7 @@ use stepless::authority::Verdict;
 use stepless::client::Api;
 use stepless::client::Error as ClientError;
 use stepless::crypto::KeyKind;
+use stepless::http::Limits;
 use stepless::jose::PrivateJwk;
 use stepless::mini::Defect;
 use stepless::mini::Error;
@@ -460,6 +461,23 @@ async fn the_router_can_be_mounted_in_an_app() {
     let (issued, _) = ca.authority().sign(request(&csr, &token), "by hand").await.unwrap();
     assert_eq!(ca.issued()[1].der, issued.der);
     assert_eq!(ca.issued()[1].request_id, "by hand");
+}
+
+#[tokio::test]
+async fn limits_are_those_of_the_builder() {
+    let mut limits = Limits::default();
+    limits.rate_per_provisioner = Some("0.001:1".parse().unwrap());
+    let ca = MiniCa::builder().limits(limits).start().await.unwrap();
+    let csr = ca.csr("a.example").unwrap();
+    let sign = async || {
+        let token = ca.token("a.example").bound_to(csr.pem()).mint().unwrap();
+        client(&ca).sign(&request(&csr, &token)).await
+    };
+    sign().await.unwrap();
+    let refused = sign().await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused { status: 429, .. }), "{refused:?}");
+    // What is asked without the server is not counted.
+    ca.issue("a.example").sign().unwrap();
 }
 
 #[test]

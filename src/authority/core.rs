@@ -1,6 +1,7 @@
 //! The authority: configuration, provisioners, store and key together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -152,6 +153,9 @@ pub struct Authority {
     pub(super) crl_turn: Arc<Mutex<()>>,
 }
 
+/// Tells by a provisioner's name whether it may have another certificate now, or how long it has to wait.
+pub type Admit<'a> = &'a (dyn Fn(&str) -> Result<(), Duration> + Sync);
+
 impl Authority {
     /// Starts an authority; `options.clock` settles from when on tokens are taken.
     ///
@@ -266,9 +270,25 @@ impl Authority {
     ///
     /// [`Error`] tells the rule that the request broke; its `code` is stable.
     pub async fn sign(&self, body: SignRequest, request_id: &str) -> Result<(Issued, SignResponse), Error> {
+        self.sign_if(body, request_id, &|_| Ok(())).await
+    }
+
+    /// The same unless `admit` says that the token's provisioner has to wait.
+    ///
+    /// It is asked when the token holds and is not spent yet, so that the same request can be made again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`sign`](Self::sign), and [`Error::Throttled`].
+    pub async fn sign_if(
+        &self,
+        body: SignRequest,
+        request_id: &str,
+        admit: Admit<'_>,
+    ) -> Result<(Issued, SignResponse), Error> {
         let now = self.options.clock.now();
         let mut trail = Trail::new(request_id, now);
-        let result = self.sign_at(now, body, request_id, &mut trail).await;
+        let result = self.sign_at(now, body, request_id, admit, &mut trail).await;
         self.audited(&trail, result).await
     }
 
@@ -277,10 +297,13 @@ impl Authority {
         now: OffsetDateTime,
         body: SignRequest,
         request_id: &str,
+        admit: Admit<'_>,
         trail: &mut Trail,
     ) -> Result<(Issued, SignResponse), Error> {
         let request = Request::read(body)?;
         let (provisioner, token) = self.verify(&request.ott, Purpose::Sign, now, trail)?;
+        admit(provisioner.name())
+            .map_err(|wait| Error::Throttled { provisioner: provisioner.name().to_owned(), wait })?;
         let result = self.issue(&request, provisioner, &token, now, request_id);
         let spent = SpentToken {
             key: TokenKey(token.reuse_key()),

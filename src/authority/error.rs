@@ -54,6 +54,14 @@ pub enum Error {
     /// The token was used before.
     #[error("token already used")]
     Replayed,
+    /// The provisioner has had its share for now. The token is not spent.
+    #[error("provisioner {provisioner:?} has to wait for {} seconds", wait.as_secs_f64())]
+    Throttled {
+        /// The provisioner.
+        provisioner: String,
+        /// How long.
+        wait: std::time::Duration,
+    },
     /// The CSR is not what the token allows.
     #[error(transparent)]
     Csr(#[from] provisioner::RequestError),
@@ -104,6 +112,7 @@ impl Error {
             Self::UnknownProvisioner => "provisioner.unknown",
             Self::ProvisionerDisabled { .. } => "provisioner.disabled",
             Self::Replayed => "token.replayed",
+            Self::Throttled { .. } => "rate.provisioner",
             Self::Csr(error) => csr_code(error),
             Self::DrawUp(error) => draft_code(error),
             Self::Grant(GrantError::Unbound) => "csr.binding_missing",

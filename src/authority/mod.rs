@@ -22,6 +22,7 @@ mod validity;
 
 pub use client::ClientCertificate;
 pub use client::ClientCertificateError;
+pub use core::Admit;
 pub use core::Authority;
 pub use core::Options;
 pub use crl::CrlError;

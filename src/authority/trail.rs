@@ -81,10 +81,12 @@ impl Trail {
 impl Authority {
     /// Sees to it that a refusal is in the audit log.
     ///
-    /// If it cannot be recorded, the request is refused all the same, and the log of the process says so.
+    /// If it cannot be recorded, the request is refused all the same, and the log of the process says so. One that has to
+    /// wait is not refused yet, and there may be very many.
     pub(super) async fn audited<T>(&self, trail: &Trail, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
             && !trail.refusal_recorded
+            && !matches!(error, Error::Throttled { .. })
         {
             self.log_refusal(trail.refusal(error), error).await;
         }

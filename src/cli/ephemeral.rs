@@ -8,9 +8,11 @@ use serde_json::json;
 
 use crate::cli::failure::Failure;
 use crate::cli::failure::NO_RANDOMNESS;
+use crate::cli::limits;
 use crate::cli::log;
 use crate::cli::signals::Signal;
 use crate::cli::signals::Signals;
+use crate::http::Limits;
 use crate::mini;
 use crate::mini::FEDERATION;
 use crate::mini::FEDERATION_HS256;
@@ -24,8 +26,11 @@ const ADDRESS: &str = "127.0.0.1:0";
 const PARENT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Serves until it is told to stop, or until its parent has ended.
-pub(super) fn serve(address: Option<&str>, print_json: bool) -> Result<(), Failure> {
+pub(super) fn serve(address: Option<&str>, print_json: bool, mut limits: Limits) -> Result<(), Failure> {
     log::start(None);
+    if let Some(warning) = limits::fit(&mut limits) {
+        tracing::warn!("{warning}");
+    }
     let address = address.unwrap_or(ADDRESS);
     let parent = parent();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -38,7 +43,7 @@ pub(super) fn serve(address: Option<&str>, print_json: bool) -> Result<(), Failu
                 "choose a free HOST:PORT with --address",
             )
         })?;
-        let ca = MiniCa::builder().name("stepless ephemeral").listener(listener).start().await;
+        let ca = MiniCa::builder().name("stepless ephemeral").listener(listener).limits(limits).start().await;
         let ca = ca.map_err(|error| start_failure(&error))?;
         if print_json {
             super::print(&format!("{}\n", description(&ca)?));

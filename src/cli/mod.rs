@@ -23,6 +23,7 @@ mod init;
 mod inspect;
 mod intermediate;
 mod key_password;
+mod limits;
 mod list;
 mod log;
 mod memory;

@@ -21,6 +21,7 @@ use crate::cli::failure::Failure;
 use crate::cli::failure::NO_RANDOMNESS;
 use crate::cli::init;
 use crate::cli::key_password::KeyPassword;
+use crate::cli::limits;
 use crate::cli::log;
 use crate::cli::memory;
 use crate::cli::notify::Notifier;
@@ -72,6 +73,8 @@ pub(super) struct Args {
     /// Serve operators here over plain HTTP: page, /metrics, /ready, /health; a loopback address
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<String>,
+    #[command(flatten)]
+    limits: limits::Args,
     /// Print only the first and the last line at start
     #[arg(long)]
     quiet: bool,
@@ -94,7 +97,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if args.ephemeral {
-        return ephemeral::serve(args.address.as_deref(), args.print_json);
+        return ephemeral::serve(args.address.as_deref(), args.print_json, args.limits.limits());
     }
     if args.dev {
         let address = args.address.as_deref().unwrap_or(dev::ADDRESS);
@@ -177,7 +180,11 @@ async fn bind(
     })?;
     let authority = Arc::new(authority);
     let routes = if args.dev { RouterOptions::development() } else { RouterOptions::default() };
-    let bound = Server::bind(&address, Arc::clone(&authority), routes).await;
+    let mut limits = args.limits.limits();
+    if let Some(warning) = limits::fit(&mut limits) {
+        tracing::warn!("{warning}");
+    }
+    let bound = Server::bind(&address, Arc::clone(&authority), routes.with_limits(limits)).await;
     let bound = match (bound, &args.admin) {
         (Ok(server), Some(admin)) => server.with_admin(admin).await,
         (bound, _) => bound,

@@ -26,7 +26,12 @@ use crate::http::server::RemoteAddress;
 pub(crate) enum Detail {
     Issued(Box<Issued>),
     Revoked(Revoked),
-    Refused { code: &'static str, cause: String },
+    Refused {
+        code: &'static str,
+        cause: String,
+    },
+    /// Refused without being looked at. Neither logged nor kept one by one.
+    TurnedAway(&'static str),
 }
 
 /// The provisioner that a refused request named.
@@ -66,11 +71,11 @@ fn count(app: &App, request_id: &RequestId, response: &Response, took: Duration)
     let (status, extensions) = (response.status().as_u16(), response.extensions());
     // All that leads nowhere counts as one: a client must not choose how many series there are.
     let route = extensions.get::<Route>().map_or("none", |route| route.0);
-    app.metrics.request(route, status, took);
+    app.edge.metrics.request(route, status, took);
     match extensions.get::<Detail>() {
-        Some(Detail::Issued(_)) => app.metrics.issued(route),
-        Some(Detail::Revoked(_)) => app.metrics.revoked(),
-        Some(Detail::Refused { code, cause }) => app.metrics.refused(Refusal {
+        Some(Detail::Issued(_)) => app.edge.metrics.issued(route),
+        Some(Detail::Revoked(_)) => app.edge.metrics.revoked(),
+        Some(Detail::Refused { code, cause }) => app.edge.metrics.refused(Refusal {
             at: app.authority.clock().now(),
             route,
             status,
@@ -79,6 +84,7 @@ fn count(app: &App, request_id: &RequestId, response: &Response, took: Duration)
             provisioner: extensions.get::<NamedProvisioner>().map(|named| named.0.clone()),
             request_id: request_id.as_str().to_owned(),
         }),
+        Some(Detail::TurnedAway(code)) => app.edge.turned_away(code),
         None => {}
     }
 }
@@ -115,7 +121,7 @@ fn log_details(request_id: &RequestId, response: Response) -> Response {
                 tracing::warn!(request_id, status, refusal = code, cause, "request refused");
             }
         }
-        None => {}
+        Some(Detail::TurnedAway(_)) | None => {}
     }
     response
 }

@@ -1,154 +1,210 @@
 //! One connection: handshake, then requests, each for the configuration in service when it comes.
 //!
-//! Every step has 15 seconds (CONTRACT.md section 1).
+//! Every step has its time (CONTRACT.md section 1), and is in vain if the connection has to make room for another.
 
-use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
-use hyper_util::server::graceful::Watcher;
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tower::ServiceExt;
 
-use crate::authority::ClientCertificateError;
+use crate::http::edge::Edge;
 use crate::http::generation::Current;
 use crate::http::generation::Generation;
+use crate::http::limits::MAX_HEADER;
+use crate::http::seats::Seat;
 use crate::http::server::RemoteAddress;
+use crate::http::stall::Stalling;
+use crate::http::streams::OpenStreams;
+use crate::http::streams::Streams;
+use crate::http::visit::Dropped;
+use crate::http::visit::Gate;
 
-/// How long a client may take for a handshake, a header, a body, or between requests.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How much of its bodies an HTTP/2 client may send before somebody reads it, in bytes: RFC 9113's own window.
+const WINDOW: u32 = 65_535;
 
-/// The largest header section, in bytes.
-const MAX_HEADER: usize = 1 << 20;
+/// How much of an answer is held for an HTTP/2 stream whose client does not take it, in bytes.
+const SEND_BUFFER: usize = 64 << 10;
 
-/// A request gets no answer: the connection is dropped.
-#[derive(Debug, thiserror::Error)]
-enum Dropped {
-    #[error("the request was not complete within 15 seconds")]
-    Stalled,
-    /// A resumed session, or one that lasts, may bring a certificate that would not pass a handshake any more.
-    #[error(transparent)]
-    Client(#[from] ClientCertificateError),
-    #[error("the answer was to hang up")]
-    HungUp,
-}
+/// Streams that an HTTP/2 client has opened and reset before they were looked at (CVE-2023-44487), and those that it
+/// made the server reset (CVE-2025-8671): one more, and the connection ends. The first is h2's own default, the second
+/// a fraction of it: an honest client causes none. The other floods have no setting: frames of CONTINUATION are bounded
+/// by the size of a header (CVE-2024-27316), PING and SETTINGS are not read on while an answer to one cannot be
+/// written, and tiny DATA frames have a budget.
+const PENDING_RESETS: usize = 20;
+const LOCAL_RESETS: usize = 64;
 
-/// Put into an answer's extensions, makes the server drop the connection in place of sending it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HangUp;
+/// How long an HTTP/2 connection may take to close when it is idle.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A client that has connected.
 pub(super) struct Connection {
-    current: Arc<Current>,
-    remote: RemoteAddress,
+    pub(super) current: Arc<Current>,
+    pub(super) edge: Arc<Edge>,
+    pub(super) remote: RemoteAddress,
+    pub(super) seat: Arc<Seat>,
+    /// Holds true once the connection is to end with what it has begun.
+    pub(super) ending: watch::Receiver<bool>,
 }
 
 impl Connection {
-    pub(super) fn new(current: Arc<Current>, remote: SocketAddr) -> Self {
-        Self { current, remote: RemoteAddress(remote) }
+    /// Serves over TLS.
+    pub(super) async fn run(self, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let patience = self.edge.limits.patience;
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(patience, self.shake_hands(stream)) => shaken,
+            () = self.seat.evicted() => return,
+        };
+        let Ok(Some(stream)) = shaken else { return };
+        self.seat.shook_hands();
+        self.serve(stream).await;
     }
 
-    /// Serves over TLS.
-    pub(super) async fn run(self, stream: TcpStream, watcher: Watcher) {
-        let _ = stream.set_nodelay(true);
-        let mut stream = stream;
-        match tokio::time::timeout(PATIENCE, speaks_tls(&mut stream)).await {
-            Ok(true) => {}
-            _ => return,
+    async fn shake_hands(&self, mut stream: TcpStream) -> Option<TlsStream<Stalling<TcpStream>>> {
+        if !speaks_tls(&mut stream).await {
+            return None;
         }
         let generation = self.current.get();
         // Upkeep comes by once a minute; a clock that was set, or a machine that slept, is further on.
         generation.renew_certificate_if_due();
-        let handshake = TlsAcceptor::from(Arc::clone(generation.tls())).accept(stream);
+        let acceptor = TlsAcceptor::from(Arc::clone(generation.tls()));
         drop(generation);
-        match tokio::time::timeout(PATIENCE, handshake).await {
-            Ok(Ok(stream)) => self.serve(stream, watcher).await,
-            Ok(Err(error)) => tracing::debug!(%error, remote_address = %self.remote, "no TLS handshake"),
-            Err(_) => {}
+        let stream = Stalling::new(stream, self.edge.limits.patience);
+        match acceptor.accept(stream).await {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                tracing::debug!(%error, remote_address = %self.remote, "no TLS handshake");
+                None
+            }
         }
     }
 
     /// Serves plain HTTP/1.1: the CRL.
-    pub(super) async fn run_insecure(self, stream: TcpStream, watcher: Watcher) {
+    pub(super) async fn run_insecure(self, stream: TcpStream) {
         let current = Arc::clone(&self.current);
-        self.run_plain(stream, watcher, move || current.get().insecure_router().clone()).await;
+        self.run_plain(stream, move || current.get().insecure_router().clone()).await;
     }
 
     /// Serves plain HTTP/1.1 with the routes that `router` gives for each request.
     pub(super) async fn run_plain(
         self,
         stream: TcpStream,
-        watcher: Watcher,
         router: impl Fn() -> Router + Send + Sync + 'static,
     ) {
         let _ = stream.set_nodelay(true);
+        self.seat.shook_hands();
+        let gate = self.gate(true);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let router = router();
-            let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(self.remote);
-            answer(router, request)
+            let (request, visit) = gate.let_in(request);
+            visit.answer(router(), request)
         });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(MAX_HEADER)
-            .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, "connection ended");
-        }
+        let patience = self.edge.limits.patience;
+        let stream = TokioIo::new(Stalling::new(stream, patience));
+        let connection = http1(patience).serve_connection(stream, service);
+        self.drive(connection, None).await;
     }
 
-    async fn serve(self, stream: TlsStream<TcpStream>, watcher: Watcher) {
+    async fn serve(self, stream: TlsStream<Stalling<TcpStream>>) {
         let (_, session) = stream.get_ref();
         let h2 = session.alpn_protocol() == Some(b"h2");
         let chain: Arc<[CertificateDer<'static>]> = session
             .peer_certificates()
             .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
             .unwrap_or_default();
+        let (current, gate) = (Arc::clone(&self.current), self.gate(!h2));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let generation = self.current.get();
-            let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(self.remote);
+            let generation = current.get();
+            let (mut request, visit) = gate.let_in(request);
             let admitted = admit_client(&generation, &chain, &mut request);
             async move {
                 admitted?;
-                answer(generation.router().clone(), request).await
+                visit.answer(generation.router().clone(), request).await
             }
         });
-        let io = TokioIo::new(stream);
-        let result = if h2 {
-            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        let (io, patience) = (TokioIo::new(stream), self.edge.limits.patience);
+        if h2 {
+            let streams = Streams::new(patience);
+            let open = Arc::clone(&streams.open);
+            let connection = hyper::server::conn::http2::Builder::new(streams)
                 .timer(TokioTimer::new())
-                .keep_alive_interval(PATIENCE)
-                .keep_alive_timeout(PATIENCE)
+                .keep_alive_interval(patience)
+                .keep_alive_timeout(patience)
                 .max_header_list_size(u32::try_from(MAX_HEADER).unwrap_or(u32::MAX))
+                .max_concurrent_streams(self.edge.limits.streams.max(1))
+                .max_pending_accept_reset_streams(PENDING_RESETS)
+                .max_local_error_reset_streams(LOCAL_RESETS)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW)
+                .max_send_buf_size(SEND_BUFFER)
                 .serve_connection(io, service);
-            watcher.watch(connection).await
+            self.drive(connection, Some(open)).await;
         } else {
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .max_buf_size(MAX_HEADER)
-                .serve_connection(io, service);
-            watcher.watch(connection).await
+            let connection = http1(patience).serve_connection(io, service);
+            self.drive(connection, None).await;
+        }
+    }
+
+    fn gate(&self, http1: bool) -> Gate {
+        Gate { edge: Arc::clone(&self.edge), seat: Arc::clone(&self.seat), remote: self.remote, http1 }
+    }
+
+    /// Serves until the client leaves, has to make room, or the server ends; ends an HTTP/2 connection that is idle.
+    async fn drive<C>(mut self, connection: C, streams: Option<Arc<OpenStreams>>)
+    where
+        C: GracefulConnection,
+        C::Error: std::fmt::Display,
+    {
+        let patience = self.edge.limits.patience;
+        let mut connection = pin!(connection);
+        let mut look = pin!(tokio::time::sleep(patience));
+        let mut ends = false;
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                () = self.seat.evicted() => return,
+                _ = self.ending.wait_for(|ending| *ending), if !ends => {
+                    ends = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = look.as_mut(), if streams.is_some() => {
+                    let mut rest = streams.as_ref().map_or(patience, |streams| streams.idle_in(patience));
+                    if rest.is_zero() {
+                        if ends {
+                            return;
+                        }
+                        ends = true;
+                        connection.as_mut().graceful_shutdown();
+                        rest = FAREWELL;
+                    }
+                    look.as_mut().reset(tokio::time::Instant::now() + rest);
+                }
+            }
         };
-        if let Err(error) = result {
+        if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
         }
     }
+}
+
+fn http1(patience: Duration) -> hyper::server::conn::http1::Builder {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(patience);
+    // The second alone would let those pass that come in one piece.
+    builder.max_buf_size(MAX_HEADER).max_header_size(MAX_HEADER);
+    builder
 }
 
 /// Puts the client's certificate into the request, if it has one. It is judged anew for each request: a resumed
@@ -163,16 +219,6 @@ fn admit_client(
         request.extensions_mut().insert(client);
     }
     Ok(())
-}
-
-/// An error makes hyper drop the connection, which is what a client that stalls gets.
-async fn answer(router: Router, request: Request) -> Result<Response, Dropped> {
-    match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
-        Ok(Ok(response)) if response.extensions().get::<HangUp>().is_some() => Err(Dropped::HungUp),
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(never)) => match never {},
-        Err(_) => Err(Dropped::Stalled),
-    }
 }
 
 /// Waits for the first byte; answers a client that speaks plain HTTP, and tells whether to go on.

@@ -13,6 +13,7 @@ use time::macros::format_description;
 use crate::http::App;
 use crate::http::path;
 use crate::http::problem;
+use crate::http::problem::Early;
 use crate::x509::pem;
 
 /// RFC 1123 with the zone's name where RFC 9110 §5.6.7 has `GMT`: so does Go.
@@ -20,11 +21,13 @@ const RFC_1123: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] UTC");
 
 /// The CRL as DER, or as PEM if the query has a `pem` of any value.
-pub(super) async fn crl(State(app): State<App>, uri: Uri) -> Response {
+pub(super) async fn crl(State(app): State<App>, uri: Uri) -> Result<Response, Early> {
+    let turn = app.turn().await?;
     let crl = match app.authority.crl().await {
         Ok(crl) => crl,
-        Err(error) => return problem::refusal(&app, &error),
+        Err(error) => return Ok(problem::refusal(&app, &error)),
     };
+    drop(turn);
     let expires = OffsetDateTime::from_unix_timestamp(crl.next_update).ok();
     let expires = expires.and_then(|time| time.format(RFC_1123).ok()).unwrap_or_default();
     let (kind, name, body) = if path::has_query_key(uri.query().unwrap_or_default(), "pem") {
@@ -38,7 +41,7 @@ pub(super) async fn crl(State(app): State<App>, uri: Uri) -> Response {
         (header::CONTENT_DISPOSITION, HeaderValue::try_from(disposition).unwrap_or(NONE)),
         (header::EXPIRES, HeaderValue::try_from(expires).unwrap_or(NONE)),
     ];
-    (headers, body).into_response()
+    Ok((headers, body).into_response())
 }
 
 /// Stands for a value that cannot be written; there is none.

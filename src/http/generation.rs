@@ -10,8 +10,8 @@ use rustls::ServerConfig;
 use crate::authority::Authority;
 use crate::http::App;
 use crate::http::RouterOptions;
+use crate::http::edge::Edge;
 use crate::http::insecure_routes;
-use crate::http::metrics::Metrics;
 use crate::http::routes;
 use crate::http::tls;
 use crate::http::tls::ServerCertificate;
@@ -31,10 +31,10 @@ impl Generation {
     pub(super) fn new(
         authority: Arc<Authority>,
         options: RouterOptions,
-        metrics: Arc<Metrics>,
+        edge: Arc<Edge>,
     ) -> Result<(Self, Vec<String>), tls::Error> {
-        let router = routes(App::new(Arc::clone(&authority), options, Arc::clone(&metrics)));
-        Self::with_router(authority, options, router, metrics)
+        let router = routes(App::new(Arc::clone(&authority), options, Arc::clone(&edge)));
+        Self::with_router(authority, options, router, edge)
     }
 
     /// The same with something around the routes of the HTTPS listener.
@@ -42,11 +42,11 @@ impl Generation {
         authority: Arc<Authority>,
         options: RouterOptions,
         router: Router,
-        metrics: Arc<Metrics>,
+        edge: Arc<Edge>,
     ) -> Result<(Self, Vec<String>), tls::Error> {
         let certificate = Arc::new(ServerCertificate::new(&authority)?);
         let (tls, warnings) = tls::server_config(&authority, Arc::clone(&certificate))?;
-        let app = App::new(Arc::clone(&authority), options, metrics);
+        let app = App::new(Arc::clone(&authority), options, edge);
         let generation = Self {
             router,
             insecure_router: insecure_routes(app),

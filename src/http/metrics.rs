@@ -107,6 +107,11 @@ impl Metrics {
         counters.last_refusals.push_back(refusal);
     }
 
+    /// A refusal of which no more is kept: there may be very many.
+    pub(super) fn turned_away(&self, code: &'static str) {
+        *self.counters().refusals.entry(code).or_default() += 1;
+    }
+
     /// A copy of all of it.
     pub(super) fn snapshot(&self) -> Counters {
         self.counters().clone()

@@ -9,27 +9,39 @@ mod body;
 mod client_auth;
 mod connection;
 mod crl;
+mod edge;
 mod generation;
 mod html;
+mod limits;
+mod listeners;
 mod metrics;
 mod path;
 mod people;
 mod problem;
 mod provisioners;
+mod rates;
 mod read;
 mod renew;
 mod request_id;
 mod revoke;
+mod seats;
 pub mod server;
 mod sign;
+mod stall;
+mod streams;
 pub mod tls;
+mod visit;
 
 pub(crate) use access_log::Detail;
+pub use limits::Limits;
+pub use limits::Rate;
+pub use limits::RateError;
 #[cfg(feature = "embed")]
-pub(crate) use connection::HangUp;
+pub(crate) use visit::HangUp;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
@@ -43,32 +55,44 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::MethodRouter;
+use tokio::sync::SemaphorePermit;
 
 use crate::authority::Authority;
 use crate::authority::Error;
 use crate::authority::Issued;
-use crate::http::metrics::Metrics;
+use crate::http::edge::Edge;
 use crate::http::metrics::Route;
+use crate::http::problem::Early;
+use crate::http::server::RemoteAddress;
 use crate::json;
 use crate::wire::SignResponse;
 
 /// The largest body that is read, in bytes (CONTRACT.md D10).
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Settings of the routes.
+/// Settings of the routes, and of a server for them.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct RouterOptions {
     /// Whether refusals carry their code in the header `x-stepless-refusal`. For development only: a
     /// 401 of step-ca never says why.
     pub reveal_refusals: bool,
+    /// What clients may have; those on connections hold in a [`server::Server`] alone.
+    pub limits: Limits,
 }
 
 impl RouterOptions {
     /// Options for development: refusals say their code.
     #[must_use]
     pub fn development() -> Self {
-        Self { reveal_refusals: true }
+        Self { reveal_refusals: true, ..Self::default() }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 }
 
@@ -78,7 +102,7 @@ pub(crate) struct App {
     authority: Arc<Authority>,
     options: RouterOptions,
     trace_header: HeaderName,
-    metrics: Arc<Metrics>,
+    edge: Arc<Edge>,
 }
 
 /// step-ca's routes, each with and without the prefix `/1.0`.
@@ -96,7 +120,7 @@ pub(crate) struct App {
 /// # }
 /// ```
 pub fn router(authority: Arc<Authority>, options: RouterOptions) -> Router {
-    routes(App::new(authority, options, Arc::default()))
+    routes(App::new(authority, options, Arc::new(Edge::new(options.limits))))
 }
 
 fn routes(app: App) -> Router {
@@ -128,7 +152,7 @@ fn routes(app: App) -> Router {
 
 /// The routes of the plain listener: the CRL's alone (CONTRACT.md section 10).
 pub fn insecure_router(authority: Arc<Authority>, options: RouterOptions) -> Router {
-    insecure_routes(App::new(authority, options, Arc::default()))
+    insecure_routes(App::new(authority, options, Arc::new(Edge::new(options.limits))))
 }
 
 fn insecure_routes(app: App) -> Router {
@@ -156,11 +180,24 @@ fn finish(router: Router<App>, app: App) -> Router {
 }
 
 impl App {
-    fn new(authority: Arc<Authority>, options: RouterOptions, metrics: Arc<Metrics>) -> Self {
+    fn new(authority: Arc<Authority>, options: RouterOptions, edge: Arc<Edge>) -> Self {
         let trace_header = authority.config().ca.trace_header.as_deref();
         let trace_header = trace_header.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         let trace_header = trace_header.unwrap_or(HeaderName::from_static("x-smallstep-id"));
-        Self { authority, options, trace_header, metrics }
+        Self { authority, options, trace_header, edge }
+    }
+
+    /// Answers at once if this address has asked too often.
+    fn admit(&self, remote: Option<Extension<RemoteAddress>>) -> Result<(), Early> {
+        // Without one there is no network, and whoever calls may do as he likes.
+        let Some(Extension(RemoteAddress(remote))) = remote else { return Ok(()) };
+        let admitted = self.edge.admit_address(remote, self.authority.clock());
+        admitted.map_err(|wait| problem::address_throttled(self, wait).into())
+    }
+
+    /// Waits for a request's turn, or answers that too many are before it. It is over when what is returned is dropped.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Early> {
+        self.edge.turn().await.map_err(|_| problem::no_turn(self).into())
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! The client sees the contract, the log sees the cause. CONTRACT.md section 1, "Error bodies".
 
+use std::time::Duration;
+
 use axum::http::HeaderName;
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
@@ -31,16 +34,31 @@ const REFUSAL_HEADER: HeaderName = HeaderName::from_static("x-stepless-refusal")
 
 const SEE_LOGS: &str = "Please see the certificate authority logs for more info.";
 
+/// An answer before the end of a handler.
+#[derive(Debug)]
+pub(super) struct Early(Box<Response>);
+
+impl From<Response> for Early {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Early {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
 /// The answer to a request that is not granted.
 pub(super) fn refusal(app: &App, error: &Error) -> Response {
     let (status, message) = sentence(error);
     let mut response = match error {
+        Error::Throttled { wait, .. } => turned_away(status, &message, error.code(), *wait),
         Error::RenewToken(token::Error::Issuer(_)) => admin_problem(status, message, error.code(), error),
         _ => problem(status, message, error.code(), error),
     };
-    if app.options.reveal_refusals {
-        response.headers_mut().insert(REFUSAL_HEADER, HeaderValue::from_static(error.code()));
-    }
+    reveal(app, &mut response, error.code());
     response
 }
 
@@ -48,6 +66,12 @@ pub(super) fn refusal(app: &App, error: &Error) -> Response {
 pub(super) async fn audited_refusal(app: &App, request_id: &RequestId, error: &Error) -> Response {
     app.authority.audit_refusal(error, request_id.as_str()).await;
     refusal(app, error)
+}
+
+fn reveal(app: &App, response: &mut Response, code: &'static str) {
+    if app.options.reveal_refusals {
+        response.headers_mut().insert(REFUSAL_HEADER, HeaderValue::from_static(code));
+    }
 }
 
 /// The same for a request with this token: the provisioner that it names is kept for operators.
@@ -93,6 +117,7 @@ fn sentence(error: &Error) -> (StatusCode, String) {
             ),
             _ => bad_request(&error.to_string()),
         },
+        Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY.to_owned()),
         Error::Crl(CrlError::Off) => (
             StatusCode::NOT_FOUND,
             format!("The certificate authority received an unexpected HTTP status code - '404'. {SEE_LOGS}"),
@@ -224,8 +249,43 @@ pub(super) fn body_too_large() -> Response {
 pub(super) fn body_cut() -> Response {
     let (status, message) = bad_request("error reading request body");
     let mut response = problem(status, message, "request.cut", &"the body did not arrive whole");
-    response.headers_mut().insert(axum::http::header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response.into_response()
+}
+
+/// The code of [`overloaded`].
+pub(super) const OVERLOADED: &str = "server.overloaded";
+
+/// Too much is being worked on. A second is what a request waits for its turn at most.
+pub(super) fn overloaded() -> Response {
+    let message = "The certificate authority is overloaded. Please try again later.";
+    turned_away(StatusCode::SERVICE_UNAVAILABLE, message, OVERLOADED, Duration::from_secs(1))
+}
+
+/// The same within the routes.
+pub(super) fn no_turn(app: &App) -> Response {
+    let mut response = overloaded();
+    reveal(app, &mut response, OVERLOADED);
+    response
+}
+
+/// An address has asked too often.
+pub(super) fn address_throttled(app: &App, wait: Duration) -> Response {
+    let code = "rate.address";
+    let mut response = turned_away(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, code, wait);
+    reveal(app, &mut response, code);
+    response
+}
+
+const TOO_MANY: &str = "There were too many requests. Please try again later.";
+
+/// An answer to one of very many requests, that does not tell more of it.
+fn turned_away(status: StatusCode, message: &str, code: &'static str, wait: Duration) -> Response {
+    let mut response = json(status, &ErrorBody { status: status.as_u16(), message: message.to_owned() });
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response.extensions_mut().insert(Detail::TurnedAway(code));
+    response
 }
 
 /// A text in quotes with Go's escapes for what is not printable.

@@ -15,46 +15,52 @@ use crate::http::App;
 use crate::http::body;
 use crate::http::issued;
 use crate::http::problem;
+use crate::http::problem::Early;
 use crate::http::request_id::RequestId;
+use crate::http::server::RemoteAddress;
 use crate::wire::RekeyRequest;
 
 /// Renews by the client certificate, else by a renew token. A body is not read.
 pub(super) async fn renew(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
+    remote: Option<Extension<RemoteAddress>>,
     client: Option<Extension<ClientCertificate>>,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Early> {
+    app.admit(remote)?;
+    let _turn = app.turn().await?;
     let result = match (&client, bearer(&headers)) {
         (Some(Extension(client)), _) => app.authority.renew(client, request_id.as_str()).await,
         (None, Some(token)) => app.authority.renew_with_token(&token, request_id.as_str()).await,
         (None, None) => {
-            return problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await;
+            return Ok(problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await);
         }
     };
-    issued(&app, result)
+    Ok(issued(&app, result))
 }
 
 /// Renews the client certificate for another key. A renew token is not looked at.
 pub(super) async fn rekey(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
+    remote: Option<Extension<RemoteAddress>>,
     client: Option<Extension<ClientCertificate>>,
     body: Body,
-) -> Response {
+) -> Result<Response, Early> {
+    app.admit(remote)?;
     let Some(Extension(client)) = client else {
-        return problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await;
+        let _turn = app.turn().await?;
+        return Ok(problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await);
     };
-    let bytes = match body::read(body).await {
-        Ok(bytes) => bytes,
-        Err(answer) => return *answer,
-    };
-    match RekeyRequest::decode(&bytes) {
+    let body = body::read(&app, body).await?;
+    let _turn = app.turn().await?;
+    Ok(match RekeyRequest::decode(&body) {
         Ok(request) => issued(&app, app.authority.rekey(&client, request, request_id.as_str()).await),
         Err(error) => {
             problem::audited_refusal(&app, &request_id, &Error::Request(RequestError::Json(error))).await
         }
-    }
+    })
 }
 
 /// What follows the first `Bearer ` in `Authorization`, whatever stands before it (CONTRACT.md section 8).

@@ -14,29 +14,31 @@ use crate::http::access_log::Detail;
 use crate::http::body;
 use crate::http::json;
 use crate::http::problem;
+use crate::http::problem::Early;
 use crate::http::request_id::RequestId;
+use crate::http::server::RemoteAddress;
 use crate::wire::RevokeRequest;
 use crate::wire::RevokeResponse;
 
 pub(super) async fn revoke(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
+    remote: Option<Extension<RemoteAddress>>,
     client: Option<Extension<ClientCertificate>>,
     body: Body,
-) -> Response {
-    let bytes = match body::read(body).await {
-        Ok(bytes) => bytes,
-        Err(answer) => return *answer,
-    };
-    let request = match RevokeRequest::decode(&bytes) {
+) -> Result<Response, Early> {
+    app.admit(remote)?;
+    let body = body::read(&app, body).await?;
+    let _turn = app.turn().await?;
+    let request = match RevokeRequest::decode(&body) {
         Ok(request) => request,
         Err(error) => {
-            return problem::audited_refusal(&app, &request_id, &RevokeError::Json(error).into()).await;
+            return Ok(problem::audited_refusal(&app, &request_id, &RevokeError::Json(error).into()).await);
         }
     };
     let ott = request.ott.clone().map(Zeroizing::new);
     let client = client.as_ref().map(|Extension(client)| client);
-    match app.authority.revoke(request, client, request_id.as_str()).await {
+    Ok(match app.authority.revoke(request, client, request_id.as_str()).await {
         Ok(revoked) => {
             let mut response = json(StatusCode::OK, &RevokeResponse { status: "ok".to_owned() });
             response.extensions_mut().insert(Detail::Revoked(revoked));
@@ -46,5 +48,5 @@ pub(super) async fn revoke(
             let named = ott.as_deref().and_then(|ott| app.authority.named_provisioner(ott));
             problem::token_refusal(&app, named, &error)
         }
-    }
+    })
 }

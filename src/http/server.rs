@@ -7,12 +7,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,13 +19,27 @@ use crate::authority::Authority;
 use crate::http::RouterOptions;
 use crate::http::admin;
 use crate::http::connection::Connection;
+use crate::http::edge::Edge;
 use crate::http::generation::Current;
 use crate::http::generation::Generation;
-use crate::http::metrics::Metrics;
+use crate::http::listeners::Caller;
+use crate::http::listeners::Change;
+use crate::http::listeners::Door;
+use crate::http::listeners::Listeners;
+use crate::http::listeners::Pause;
+use crate::http::listeners::listen;
+use crate::http::listeners::listen_unless_empty;
 use crate::http::tls;
 
 /// How long running requests may take once the server is to stop.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a client that has connected may take for its first request, or for its next one, once the server is to
+/// stop: what was under way in the network shall be answered.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How many connections operators may have.
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// How often the server looks whether its certificate or the CRL is due, at least.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -80,29 +92,12 @@ pub struct Server {
     warnings: Vec<String>,
 }
 
-#[derive(Debug)]
-struct Listeners {
-    https: TcpListener,
-    /// The plain one, for the CRL.
-    insecure: Option<TcpListener>,
-    /// The plain one for operators, with its routes.
-    admin: Option<(TcpListener, Router)>,
-}
-
-/// What a new configuration changes about the listeners.
-#[derive(Debug, Default)]
-struct Change {
-    https: Option<TcpListener>,
-    /// `Some(None)` closes it.
-    insecure: Option<Option<TcpListener>>,
-}
-
 /// Gives another configuration to a server that is serving.
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     current: Arc<Current>,
     options: RouterOptions,
-    metrics: Arc<Metrics>,
+    edge: Arc<Edge>,
     changes: mpsc::UnboundedSender<Change>,
     addresses: Arc<tokio::sync::Mutex<Addresses>>,
 }
@@ -136,10 +131,10 @@ impl Server {
         authority: Arc<Authority>,
         options: RouterOptions,
     ) -> Result<Self, Error> {
-        let metrics = Arc::new(Metrics::default());
-        let served = Generation::new(Arc::clone(&authority), options, Arc::clone(&metrics))?;
+        let edge = Arc::new(Edge::new(options.limits));
+        let served = Generation::new(Arc::clone(&authority), options, Arc::clone(&edge))?;
         let https = listen(address).await?;
-        Self::on(https, address, served, options, metrics).await
+        Self::on(https, address, served, options, edge).await
     }
 
     /// Serves on a listener that is there already, with `router` in place of the routes alone.
@@ -150,10 +145,10 @@ impl Server {
         options: RouterOptions,
         router: axum::Router,
     ) -> Result<Self, Error> {
-        let metrics = Arc::new(Metrics::default());
-        let served = Generation::with_router(authority, options, router, Arc::clone(&metrics))?;
+        let edge = Arc::new(Edge::new(options.limits));
+        let served = Generation::with_router(authority, options, router, Arc::clone(&edge))?;
         let address = https.local_addr().map(|address| address.to_string()).unwrap_or_default();
-        Self::on(https, &address, served, options, metrics).await
+        Self::on(https, &address, served, options, edge).await
     }
 
     async fn on(
@@ -161,7 +156,7 @@ impl Server {
         address: &str,
         (generation, warnings): (Generation, Vec<String>),
         options: RouterOptions,
-        metrics: Arc<Metrics>,
+        edge: Arc<Edge>,
     ) -> Result<Self, Error> {
         let addresses = Addresses::new(address, generation.authority());
         let insecure = listen_unless_empty(&addresses.insecure).await?;
@@ -170,12 +165,12 @@ impl Server {
         let handle = ServerHandle {
             current: Arc::new(Current::new(generation)),
             options,
-            metrics,
+            edge,
             changes,
             addresses: Arc::new(tokio::sync::Mutex::new(addresses)),
         };
         Ok(Self {
-            listeners: Listeners { https, insecure, admin: None },
+            listeners: Listeners { https, insecure, admin: None, pause: Pause::default() },
             changes: receiver,
             handle,
             warnings,
@@ -193,7 +188,7 @@ impl Server {
         let loopback = parsed.ok().filter(|address| address.ip().is_loopback());
         let loopback = loopback.ok_or_else(|| Error::NotLoopback(address.to_owned()))?;
         let listener = listen(&loopback.to_string()).await?;
-        let routes = admin::router(Arc::clone(&self.handle.current), Arc::clone(&self.handle.metrics));
+        let routes = admin::router(Arc::clone(&self.handle.current), Arc::clone(&self.handle.edge));
         self.listeners.admin = Some((listener, routes));
         Ok(self)
     }
@@ -228,39 +223,25 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Serves until `stop` holds true; running requests then finish, a minute at most.
+    /// Serves until `stop` holds true. Whoever has connected by then is answered: clients have a second to send what
+    /// they have begun to send, and running requests a minute to finish.
     ///
     /// If the future is dropped, everything ends at once.
     pub async fn serve(mut self, mut stop: watch::Receiver<bool>) {
-        let current = &self.handle.current;
-        let graceful = GracefulShutdown::new();
+        let (end, ending) = watch::channel(false);
+        let host = Host::new(self.handle, ending);
         let (mut upkeep, mut connections) = (JoinSet::new(), JoinSet::new());
-        upkeep.spawn(keep_up(Arc::clone(current)));
+        upkeep.spawn(keep_up(Arc::clone(&host.current)));
         loop {
             tokio::select! {
-                accepted = self.listeners.https.accept() => {
-                    if let Some((stream, remote)) = accepted_or_paused(accepted).await {
-                        let connection = Connection::new(Arc::clone(current), remote);
-                        connections.spawn(connection.run(stream, graceful.watcher()));
-                    }
-                }
-                accepted = accept_if_any(self.listeners.insecure.as_ref()) => {
-                    if let Some((stream, remote)) = accepted_or_paused(accepted).await {
-                        let connection = Connection::new(Arc::clone(current), remote);
-                        connections.spawn(connection.run_insecure(stream, graceful.watcher()));
-                    }
+                caller = self.listeners.accept(&host.edge) => {
+                    caller.into_iter().for_each(|caller| host.welcome(caller, &mut connections));
                 }
                 Some(_) = connections.join_next() => {}
-                accepted = accept_if_any(self.listeners.admin.as_ref().map(|(listener, _)| listener)) => {
-                    if let (Some((stream, remote)), Some((_, routes))) =
-                        (accepted_or_paused(accepted).await, &self.listeners.admin)
-                    {
-                        let connection = Connection::new(Arc::clone(current), remote);
-                        let routes = routes.clone();
-                        connections.spawn(connection.run_plain(stream, graceful.watcher(), move || routes.clone()));
-                    }
+                Some(change) = self.changes.recv() => {
+                    let left = self.listeners.change(change);
+                    left.into_iter().for_each(|caller| host.welcome(caller, &mut connections));
                 }
-                Some(change) = self.changes.recv() => self.listeners.change(change),
                 changed = stop.changed() => {
                     if changed.is_err() || *stop.borrow() {
                         break;
@@ -270,10 +251,63 @@ impl Server {
         }
         upkeep.abort_all();
         drop(self.changes);
-        drop(self.listeners);
-        if tokio::time::timeout(SHUTDOWN_PATIENCE, graceful.shutdown()).await.is_err() {
-            tracing::warn!("requests were still running after a minute and are cut off");
+        host.bid_farewell();
+        let left = self.listeners.close();
+        left.into_iter().for_each(|caller| host.welcome(caller, &mut connections));
+        if tokio::time::timeout(LINGER, all(&mut connections)).await.is_err() {
+            end.send_replace(true);
+            if tokio::time::timeout(SHUTDOWN_PATIENCE, all(&mut connections)).await.is_err() {
+                tracing::warn!("requests were still running after a minute and are cut off");
+            }
         }
+    }
+}
+
+/// Waits until all connections have ended.
+async fn all(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
+}
+
+/// Who receives the clients.
+struct Host {
+    current: Arc<Current>,
+    edge: Arc<Edge>,
+    /// Operators are apart: they look when the others are too many.
+    admin_edge: Arc<Edge>,
+    ending: watch::Receiver<bool>,
+}
+
+impl Host {
+    fn new(handle: ServerHandle, ending: watch::Receiver<bool>) -> Self {
+        let mut limits = handle.edge.limits;
+        limits.connections = ADMIN_CONNECTIONS;
+        let admin_edge = Arc::new(Edge::new(limits));
+        Self { current: handle.current, edge: handle.edge, admin_edge, ending }
+    }
+
+    /// Each answer from now on is the last on its connection.
+    fn bid_farewell(&self) {
+        for edge in [&self.edge, &self.admin_edge] {
+            edge.closes.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Serves a client, or closes its connection if there is no room.
+    fn welcome(&self, (door, stream, remote): Caller, connections: &mut JoinSet<()>) {
+        let edge = if let Door::Admin(_) = door { &self.admin_edge } else { &self.edge };
+        let Some(seat) = edge.seats.take(remote) else { return };
+        let connection = Connection {
+            current: Arc::clone(&self.current),
+            edge: Arc::clone(edge),
+            remote: RemoteAddress(remote),
+            seat: Arc::new(seat),
+            ending: self.ending.clone(),
+        };
+        match door {
+            Door::Https => connections.spawn(connection.run(stream)),
+            Door::Insecure => connections.spawn(connection.run_insecure(stream)),
+            Door::Admin(routes) => connections.spawn(connection.run_plain(stream, move || routes.clone())),
+        };
     }
 }
 
@@ -291,7 +325,7 @@ impl ServerHandle {
         let mut addresses = self.addresses.lock().await;
         let wanted = Addresses::new(address, &authority);
         let (generation, warnings) =
-            Generation::new(Arc::clone(&authority), self.options, Arc::clone(&self.metrics))?;
+            Generation::new(Arc::clone(&authority), self.options, Arc::clone(&self.edge))?;
         let mut change = Change::default();
         if wanted.https != addresses.https {
             change.https = Some(listen(&wanted.https).await?);
@@ -307,17 +341,6 @@ impl ServerHandle {
         self.changes.send(change).map_err(|_| Error::Stopped)?;
         *addresses = wanted;
         Ok(warnings)
-    }
-}
-
-impl Listeners {
-    fn change(&mut self, change: Change) {
-        if let Some(https) = change.https {
-            self.https = https;
-        }
-        if let Some(insecure) = change.insecure {
-            self.insecure = insecure;
-        }
     }
 }
 
@@ -346,47 +369,4 @@ async fn issue_crl(authority: &Authority) -> Result<(), Error> {
         authority.issue_crl().await.map_err(Error::Crl)?;
     }
     Ok(())
-}
-
-async fn listen_unless_empty(address: &str) -> Result<Option<TcpListener>, Error> {
-    if address.is_empty() { Ok(None) } else { listen(address).await.map(Some) }
-}
-
-async fn listen(address: &str) -> Result<TcpListener, Error> {
-    let target = if address.starts_with(':') { format!("[::]{address}") } else { address.to_owned() };
-    let mut bound = TcpListener::bind(&target).await;
-    if bound.is_err() && address.starts_with(':') {
-        // A machine without IPv6.
-        bound = TcpListener::bind(format!("0.0.0.0{address}")).await;
-    }
-    bound.map_err(|error| Error::Listen {
-        address: address.to_owned(),
-        reason: match error.kind() {
-            std::io::ErrorKind::AddrInUse => "address already in use".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string().to_lowercase(),
-        },
-    })
-}
-
-/// Waits for ever without a listener.
-async fn accept_if_any(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
-    match listener {
-        Some(listener) => listener.accept().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A failure, such as too many open files, is logged and waited for: connections end meanwhile.
-async fn accepted_or_paused(
-    accepted: std::io::Result<(TcpStream, SocketAddr)>,
-) -> Option<(TcpStream, SocketAddr)> {
-    match accepted {
-        Ok(accepted) => Some(accepted),
-        Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-    }
 }

@@ -12,31 +12,34 @@ use crate::http::App;
 use crate::http::body;
 use crate::http::issued;
 use crate::http::problem;
+use crate::http::problem::Early;
 use crate::http::request_id::RequestId;
+use crate::http::server::RemoteAddress;
 use crate::wire::SignRequest;
 
 pub(super) async fn sign(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
+    remote: Option<Extension<RemoteAddress>>,
     body: Body,
-) -> Response {
-    let bytes = match body::read(body).await {
-        Ok(bytes) => bytes,
-        Err(answer) => return *answer,
-    };
-    match SignRequest::decode(&bytes) {
-        Ok(request) => {
-            let ott = request.ott.clone().map(Zeroizing::new);
-            match app.authority.sign(request, request_id.as_str()).await {
-                Err(error) => {
-                    let named = ott.as_deref().and_then(|ott| app.authority.named_provisioner(ott));
-                    problem::token_refusal(&app, named, &error)
-                }
-                answered => issued(&app, answered),
-            }
-        }
+) -> Result<Response, Early> {
+    app.admit(remote)?;
+    let body = body::read(&app, body).await?;
+    let _turn = app.turn().await?;
+    let request = match SignRequest::decode(&body) {
+        Ok(request) => request,
         Err(error) => {
-            problem::audited_refusal(&app, &request_id, &Error::Request(RequestError::Json(error))).await
+            let error = Error::Request(RequestError::Json(error));
+            return Ok(problem::audited_refusal(&app, &request_id, &error).await);
         }
-    }
+    };
+    let ott = request.ott.clone().map(Zeroizing::new);
+    let admit = |name: &str| app.edge.admit_provisioner(name, app.authority.clock());
+    Ok(match app.authority.sign_if(request, request_id.as_str(), &admit).await {
+        Err(error) => {
+            let named = ott.as_deref().and_then(|ott| app.authority.named_provisioner(ott));
+            problem::token_refusal(&app, named, &error)
+        }
+        answered => issued(&app, answered),
+    })
 }

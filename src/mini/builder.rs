@@ -16,6 +16,7 @@ use crate::authority::bootstrap::Hierarchy;
 use crate::crypto::KeyKind;
 use crate::crypto::PrivateKey;
 use crate::entropy::Entropy;
+use crate::http::Limits;
 use crate::mini::Error;
 use crate::mini::MiniCa;
 use crate::mini::clock::TestClock;
@@ -67,6 +68,7 @@ pub struct Builder {
     seed: Option<u64>,
     clock: Option<TestClock>,
     listener: Option<TcpListener>,
+    limits: Limits,
     changes: Vec<Change>,
 }
 
@@ -164,6 +166,13 @@ impl Builder {
         self
     }
 
+    /// What clients may have of the server; [`Limits::default`] unless told.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Changes the ca.json that the CA is made of, for whatever has no method here: policy, CRL, header names.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut Value) + 'static) -> Self {
@@ -253,7 +262,7 @@ impl Builder {
         }
         let text = Zeroizing::new(ca_json.to_string());
         wipe(&mut ca_json);
-        let plan = Plan::new(text, hierarchy, signers);
+        let plan = Plan::new(text, hierarchy, signers, self.limits);
         Core::new(Arc::new(plan), source, clock)
     }
 }

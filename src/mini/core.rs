@@ -23,6 +23,7 @@ use crate::config::MemoryFiles;
 use crate::config::Parts;
 use crate::crypto::PrivateKey;
 use crate::http;
+use crate::http::Limits;
 use crate::http::RouterOptions;
 use crate::mini::Error;
 use crate::mini::clock::TestClock;
@@ -46,17 +47,29 @@ pub(super) struct Plan {
     pub(super) intermediate: Arc<Certificate>,
     pub(super) key: Arc<PrivateKey>,
     pub(super) signers: Vec<Signer>,
+    limits: Limits,
 }
 
 impl Plan {
-    pub(super) fn new(ca_json: Zeroizing<String>, hierarchy: Hierarchy, signers: Vec<Signer>) -> Self {
+    pub(super) fn new(
+        ca_json: Zeroizing<String>,
+        hierarchy: Hierarchy,
+        signers: Vec<Signer>,
+        limits: Limits,
+    ) -> Self {
         Self {
             ca_json,
             root: Arc::new(hierarchy.root),
             intermediate: Arc::new(hierarchy.intermediate),
             key: Arc::new(hierarchy.intermediate_key),
             signers,
+            limits,
         }
+    }
+
+    /// How requests are served.
+    pub(super) fn router_options(&self) -> RouterOptions {
+        RouterOptions::development().with_limits(self.limits)
     }
 
     fn config(&self, clock: &TestClock) -> Result<Config, Error> {
@@ -119,7 +132,7 @@ impl Core {
 
     /// step-ca's routes with records and faults around them.
     pub(super) fn router(self: &Arc<Self>) -> Router {
-        http::router(Arc::clone(&self.authority), RouterOptions::development())
+        http::router(Arc::clone(&self.authority), self.plan.router_options())
             .layer(middleware::from_fn_with_state(Arc::clone(self), layer::around))
     }
 

@@ -8,7 +8,6 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
-use crate::http::RouterOptions;
 use crate::http::server::Server;
 use crate::mini::Error;
 use crate::mini::core::Core;
@@ -96,7 +95,7 @@ impl Drop for Running {
 async fn server(core: &Arc<Core>, listener: TcpListener) -> Result<Server, Error> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let authority = Arc::clone(&core.authority);
-    Ok(Server::with_router(listener, authority, RouterOptions::development(), core.router()).await?)
+    Ok(Server::with_router(listener, authority, core.plan.router_options(), core.router()).await?)
 }
 
 async fn serve(server: Server) {

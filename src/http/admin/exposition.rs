@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use crate::http::metrics::BOUNDS;
 use crate::http::metrics::Counters;
+use crate::http::seats::Census;
 
 /// One certificate of the authority and its end.
 pub(super) struct Expiry {
@@ -21,6 +22,8 @@ pub(super) struct State {
     /// Number and next update of the CRL, if there is one.
     pub(super) crl: Option<(i64, i64)>,
     pub(super) store_is_up: bool,
+    pub(super) connections: Census,
+    pub(super) accept_failures: u64,
 }
 
 /// Writes all of it.
@@ -51,6 +54,8 @@ pub(super) fn write(counters: &Counters, state: &State) -> String {
         text.sample(name, &[], count);
     }
 
+    connections(&mut text, state);
+
     let name = "stepless_certificate_expiry_timestamp_seconds";
     text.family(name, "gauge", "When a certificate of the authority itself ends, Unix seconds.");
     for expiry in &state.expiries {
@@ -68,6 +73,22 @@ pub(super) fn write(counters: &Counters, state: &State) -> String {
     text.family("stepless_store_up", "gauge", "Whether the store answers.");
     text.sample("stepless_store_up", &[], u8::from(state.store_is_up));
     text.0
+}
+
+fn connections(text: &mut Text, state: &State) {
+    text.family("stepless_connections", "gauge", "Open connections.");
+    text.sample("stepless_connections", &[], state.connections.open);
+    let name = "stepless_connections_closed_total";
+    text.family(name, "counter", "Connections closed at a limit: new ones, and those that made room.");
+    text.sample(name, &[("reason", "refused")], state.connections.refused);
+    text.sample(name, &[("reason", "made_room")], state.connections.evicted);
+    let name = "stepless_accept_failures_total";
+    text.family(
+        name,
+        "counter",
+        "How often the system had no connection to give, such as for too many open files.",
+    );
+    text.sample(name, &[], state.accept_failures);
 }
 
 fn latencies(text: &mut Text, counters: &Counters) {

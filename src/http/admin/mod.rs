@@ -11,6 +11,7 @@ mod timeline;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,10 +28,10 @@ use axum::routing::get;
 
 use crate::hex;
 use crate::http::admin::exposition::Expiry;
+use crate::http::edge::Edge;
 use crate::http::generation::Current;
 use crate::http::html;
 use crate::http::json;
-use crate::http::metrics::Metrics;
 use crate::store::Store;
 
 /// How long the store may take to answer `/ready`.
@@ -40,12 +41,12 @@ const STORE_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 struct Desk {
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    edge: Arc<Edge>,
     started_at: i64,
 }
 
 /// The routes.
-pub(super) fn router(current: Arc<Current>, metrics: Arc<Metrics>) -> Router {
+pub(super) fn router(current: Arc<Current>, edge: Arc<Edge>) -> Router {
     let started_at = current.get().authority().clock().now().unix_timestamp();
     Router::new()
         .route("/", get(pages::overview))
@@ -59,7 +60,7 @@ pub(super) fn router(current: Arc<Current>, metrics: Arc<Metrics>) -> Router {
         .route("/health", get(|| async { html::guarded(json(StatusCode::OK, &status("ok"))) }))
         .fallback(|| async { html::guarded((StatusCode::NOT_FOUND, "404 page not found\n")) })
         .layer(middleware::from_fn(refuse_other_hosts))
-        .with_state(Desk { current, metrics, started_at })
+        .with_state(Desk { current, edge, started_at })
 }
 
 async fn refuse_other_hosts(request: Request, next: Next) -> Response {
@@ -143,8 +144,10 @@ async fn metrics_text(State(desk): State<Desk>) -> Response {
         expiries,
         crl: crl.map(|crl| (crl.number, crl.next_update)),
         store_is_up: fault.is_none(),
+        connections: desk.edge.seats.census(),
+        accept_failures: desk.edge.accept_failures.load(Ordering::Relaxed),
     };
-    let text = exposition::write(&desk.metrics.snapshot(), &state);
+    let text = exposition::write(&desk.edge.metrics.snapshot(), &state);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     html::guarded(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -135,7 +135,7 @@ pub(super) async fn revoked(State(desk): State<Desk>) -> Response {
 pub(super) async fn refusals(State(desk): State<Desk>) -> Response {
     const COLUMNS: [Column; 4] =
         [Column("code", ""), Column("when", "when"), Column("why", "why"), Column("request", "request")];
-    let counters = desk.metrics.snapshot();
+    let counters = desk.edge.metrics.snapshot();
     let mut rows = String::new();
     for refusal in counters.last_refusals.iter().rev() {
         let provisioner = match &refusal.provisioner {
