@@ -63,10 +63,11 @@ impl Connection {
     /// Serves over TLS.
     pub(super) async fn run(self, stream: TcpStream) {
         let _ = stream.set_nodelay(true);
-        let patience = self.edge.limits.patience;
+        let (patience, mut ending) = (self.edge.limits.patience, self.ending.clone());
         let shaken = tokio::select! {
             shaken = tokio::time::timeout(patience, self.shake_hands(stream)) => shaken,
             () = self.seat.evicted() => return,
+            _ = ending.wait_for(|ending| *ending) => return,
         };
         let Ok(Some(stream)) = shaken else { return };
         self.seat.shook_hands();
@@ -165,7 +166,7 @@ impl Connection {
     async fn drive<C>(mut self, connection: C, streams: Option<Arc<OpenStreams>>)
     where
         C: GracefulConnection,
-        C::Error: std::fmt::Display,
+        C::Error: std::fmt::Debug,
     {
         let patience = self.edge.limits.patience;
         let mut connection = pin!(connection);
@@ -176,6 +177,10 @@ impl Connection {
                 ended = connection.as_mut() => break ended,
                 () = self.seat.evicted() => return,
                 _ = self.ending.wait_for(|ending| *ending), if !ends => {
+                    // hyper would wait for the first frame.
+                    if streams.as_ref().is_some_and(|streams| streams.never_were()) {
+                        return;
+                    }
                     ends = true;
                     connection.as_mut().graceful_shutdown();
                 }
@@ -194,7 +199,7 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended");
+            tracing::debug!(?error, "connection ended");
         }
     }
 }

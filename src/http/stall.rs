@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::task::ready;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -17,7 +18,12 @@ use tokio::time::Sleep;
 /// What a client has to take within the time it is given, in bytes: less than 1 KiB a second is no connection.
 const PROGRESS: usize = 16 << 10;
 
-/// Writing fails when the client takes nothing for too long, or hardly anything.
+/// How long a client may go on sending after the end: what it sends is dropped. Closing at once would reset the
+/// connection, and with it what the client has not read yet, the answer or the notice that it is the last
+/// (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Writing fails when the client takes nothing for too long, or hardly anything; closing waits until it has heard.
 #[derive(Debug)]
 pub(super) struct Stalling<S> {
     inner: S,
@@ -26,11 +32,13 @@ pub(super) struct Stalling<S> {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes taken since the deadline was set, while a write waits.
     blocked: Option<usize>,
+    /// Whether nothing will be written any more.
+    closed: bool,
 }
 
 impl<S> Stalling<S> {
     pub(super) fn new(inner: S, patience: Duration) -> Self {
-        Self { inner, patience, deadline: None, blocked: None }
+        Self { inner, patience, deadline: None, blocked: None, closed: false }
     }
 
     /// Judges what came of a write of `wanted` bytes.
@@ -55,14 +63,24 @@ impl<S> Stalling<S> {
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let end = Instant::now() + self.patience;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         if self.blocked.is_none() {
             self.blocked = Some(0);
-            deadline.as_mut().reset(end);
+            self.set_deadline(self.patience);
         }
         let slow = || io::Error::new(io::ErrorKind::TimedOut, "the client does not take what it is sent");
-        deadline.as_mut().poll(context).map(|()| Err(slow()))
+        self.poll_deadline(context).map(|()| Err(slow()))
+    }
+
+    fn set_deadline(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        match &mut self.deadline {
+            Some(deadline) => deadline.as_mut().reset(end),
+            None => self.deadline = Some(Box::pin(tokio::time::sleep_until(end))),
+        }
+    }
+
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.deadline.as_mut().map_or(Poll::Pending, |deadline| deadline.as_mut().poll(context))
     }
 }
 
@@ -76,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -105,7 +123,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        if !self.closed {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            self.closed = true;
+            self.set_deadline(LINGER);
+        }
+        loop {
+            let mut dropped = [0; 2048];
+            let mut dropped = ReadBuf::new(&mut dropped);
+            match Pin::new(&mut self.inner).poll_read(context, &mut dropped) {
+                Poll::Ready(Ok(())) if !dropped.filled().is_empty() => {}
+                // The client has closed its side as well, or is gone.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return self.poll_deadline(context).map(Ok),
+            }
+        }
     }
 }
 
@@ -139,6 +171,28 @@ mod tests {
         let error = stream.write_all(&[0; 4096]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_a_client_that_still_sends() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let mut stream = Stalling::new(near, PATIENCE);
+        let far = tokio::spawn(async move {
+            // More than there is room for: it waits until somebody reads.
+            far.write_all(&[0; 10_000]).await.unwrap();
+            let mut heard = Vec::new();
+            far.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        stream.write_all(b"the last").await.unwrap();
+        stream.shutdown().await.unwrap();
+        drop(stream);
+        assert_eq!(far.await.unwrap(), b"the last");
+        // One that does not close is not waited for much longer.
+        let (near, _far) = tokio::io::duplex(1024);
+        let begun = Instant::now();
+        Stalling::new(near, PATIENCE).shutdown().await.unwrap();
+        assert!(begun.elapsed() >= LINGER);
     }
 
     #[tokio::test]

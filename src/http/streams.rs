@@ -14,7 +14,7 @@ use hyper::rt::Executor;
 pub(super) struct OpenStreams {
     begun: Instant,
     number: AtomicU32,
-    /// When the last one ended, in milliseconds since the beginning.
+    /// When the last one ended, in milliseconds since the beginning; 0 if none has.
     last_end: AtomicU64,
 }
 
@@ -56,6 +56,11 @@ where
 }
 
 impl OpenStreams {
+    /// Whether there has been none at all.
+    pub(super) fn never_were(&self) -> bool {
+        self.number.load(Ordering::Relaxed) == 0 && self.last_end.load(Ordering::Relaxed) == 0
+    }
+
     /// When the connection will have been idle for as long as that; zero if it has been.
     pub(super) fn idle_in(&self, patience: Duration) -> Duration {
         if self.number.load(Ordering::Relaxed) > 0 {
@@ -69,7 +74,7 @@ impl OpenStreams {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.last_end.store(now, Ordering::Relaxed);
+        self.0.last_end.store(now.max(1), Ordering::Relaxed);
         self.0.number.fetch_sub(1, Ordering::Relaxed);
     }
 }

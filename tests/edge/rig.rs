@@ -174,7 +174,8 @@ pub(crate) enum Failure {
     Refused,
     /// The request was sent, and the connection ended.
     Lost,
-    /// The server said that it would not look at it (RFC 9113 section 6.8).
+    /// The connection ended before the server took it: there is none any more for HTTP/1.1, and over HTTP/2 it crossed
+    /// with GOAWAY (RFC 9113 section 6.8). That it was not taken after all, the records have to show.
     GoneAway,
 }
 
@@ -250,20 +251,19 @@ pub(crate) enum Kept {
 impl Kept {
     pub(crate) async fn send(&mut self, method: &str, path: &str, body: Bytes) -> Result<Answer, Failure> {
         let request = hyper::Request::builder().method(method);
-        let answered = match self {
+        let answer = match self {
             Self::Http1(sender) => {
                 let request = request.uri(path).header("host", "localhost").body(Full::new(body)).unwrap();
                 sender.ready().await.map_err(|_| Failure::GoneAway)?;
-                sender.send_request(request).await
+                sender.send_request(request).await.map_err(|_| Failure::Lost)?
             }
             Self::Http2(sender) => {
                 let uri = format!("https://localhost{path}");
                 let request = request.uri(uri).body(Full::new(body)).unwrap();
                 sender.ready().await.map_err(|_| Failure::GoneAway)?;
-                sender.send_request(request).await
+                sender.send_request(request).await.map_err(|_| Failure::GoneAway)?
             }
         };
-        let answer = answered.map_err(|error| failure(&error))?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let (status, last) = (answer.status().as_u16(), header("connection") == Some("close"));
         let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
@@ -272,12 +272,6 @@ impl Kept {
         let text = String::from_utf8_lossy(&body).into_owned();
         Ok(Answer { status, retry_after, refusal, text, last })
     }
-}
-
-fn failure(error: &hyper::Error) -> Failure {
-    // h2's own error says GOAWAY for a stream that the server has not taken.
-    let told = std::error::Error::source(error).is_some_and(|source| source.to_string().contains("GOAWAY"));
-    if error.is_canceled() || told { Failure::GoneAway } else { Failure::Lost }
 }
 
 /// How long answers took.

@@ -52,6 +52,21 @@ fn a_stop_under_load_loses_nothing_that_was_accepted() {
     assert_eq!(block_on(store.counts()).unwrap().certificates, granted as u64);
 }
 
+/// Nobody delays the end by saying nothing.
+#[test]
+fn silent_clients_are_not_waited_for() {
+    let mut rig = Rig::start("");
+    let runtime = rig::runtime();
+    let silent: Vec<_> = (0..8).map(|_| std::net::TcpStream::connect(rig.client.address).unwrap()).collect();
+    let shaken = runtime.block_on(rig.client.tls("http/1.1")).unwrap();
+    let shaken_too = runtime.block_on(rig.client.tls("h2")).unwrap();
+    let begun = Instant::now();
+    assert_eq!(rig.daemon.signal("TERM").code(), Some(0));
+    // Each would have 15 seconds otherwise.
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    drop((silent, shaken, shaken_too));
+}
+
 #[test]
 fn reloads_under_load_lose_nothing_at_all() {
     let _alone = rig::alone();
