@@ -1,18 +1,18 @@
 //! What one server lets its clients have: connections, time, memory, requests.
 //!
 //! The defaults are for a machine with one or two cores. What is held at the worst, for each connection: its TLS and HTTP
-//! state (about 50 KiB), a header that is coming and one that has come (64 KiB each), 64 KiB of bodies that nobody has
-//! read yet, and the beginning of one that somebody has (32 KiB); beyond these only the large bodies, 1 MiB each. Nobody
-//! but an attacker comes near: a connection that waits takes 30 to 60 KiB. step-ca has none of these limits but the
-//! times, and a header of 1 MiB.
+//! state (about 50 KiB), a header that is coming and one that has come (1 MiB each, as in step-ca), 64 KiB of bodies
+//! that nobody has read yet, and the beginning of one that somebody has (32 KiB); beyond these only the large bodies,
+//! 1 MiB each. Nobody but an attacker comes near: a connection that waits takes 30 to 60 KiB. step-ca has none of these
+//! limits but the times and the header.
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The largest header section, in bytes (D31).
-pub(super) const MAX_HEADER: usize = 64 << 10;
+/// The largest header section, in bytes (CONTRACT.md section 1).
+pub(super) const MAX_HEADER: usize = 1 << 20;
 
 /// How much of a body is read before it counts as a large one, in bytes. A request for a certificate has about 3 KiB.
 pub(super) const SMALL_BODY: usize = 16 << 10;
