@@ -171,7 +171,7 @@ mod database {
         refused(
             &desk.run(&forget),
             1,
-            "--forget-database has nothing to forget: ca.json has no db",
+            "--forget-database is about records, and ca.json has no db",
             "leave the option out",
         );
     }

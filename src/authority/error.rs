@@ -130,6 +130,7 @@ impl Error {
             Self::Policy(_) => "policy.name_not_allowed",
             Self::Draft(_) => "certificate.invalid",
             Self::Signing(_) => "internal.signing",
+            Self::Store(store::Error::ClockBehind { .. }) => "internal.clock",
             Self::Store(_) => "internal.store",
             Self::SerialExists => "internal.serial_exists",
             Self::Entropy(_) => "internal.entropy",

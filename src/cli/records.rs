@@ -7,11 +7,14 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use crate::cli::database;
 use crate::cli::directory;
 use crate::cli::failure::Failure;
 use crate::config::CaJson;
 use crate::config::Database;
+use crate::store::Error;
 use crate::store::MemoryStore;
 use crate::store::SqliteStore;
 use crate::store::Store;
@@ -24,12 +27,28 @@ pub(super) struct Opened {
     pub(super) warnings: Vec<String>,
 }
 
-/// Opens the store that the `db` of `config` stands for; with `forget` a new one, the old file is moved aside.
-pub(super) fn open(ca: &CaJson, config: &Path, forget: bool) -> Result<Opened, Failure> {
+/// What the operator asks for, for once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    /// Begin a new file; the old one is moved aside.
+    pub(super) forget: bool,
+    /// Take the clock for right although later times are on record.
+    pub(super) accept_clock: bool,
+}
+
+/// Opens the store that the `db` of `config` stands for.
+pub(super) async fn open(
+    ca: &CaJson,
+    config: &Path,
+    wishes: Wishes,
+    now: OffsetDateTime,
+) -> Result<Opened, Failure> {
+    let Wishes { forget, accept_clock } = wishes;
     let Some(database) = &ca.database else {
-        if forget {
+        let meant_for_records = [(forget, "--forget-database"), (accept_clock, "--accept-clock")];
+        if let Some((_, option)) = meant_for_records.into_iter().find(|(given, _)| *given) {
             return Err(Failure::usage(
-                "--forget-database has nothing to forget: ca.json has no db",
+                format!("{option} is about records, and ca.json has no db"),
                 "leave the option out",
             ));
         }
@@ -60,7 +79,21 @@ pub(super) fn open(ca: &CaJson, config: &Path, forget: bool) -> Result<Opened, F
     {
         warnings.push(format!("the records of before are forgotten; they lie in {}", aside.display()));
     }
-    let store = SqliteStore::open(&path).map_err(|error| database::store_failure(&error))?;
+    if std::fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+        warnings.push(format!("{} is empty: if it was not before, bring a backup back", path.display()));
+    }
+    let failed = |error| database::store_failure(&error);
+    let store = SqliteStore::open(&path).map_err(failed)?;
+    let now = now.unix_timestamp();
+    match store.check_clock(now) {
+        Err(behind @ Error::ClockBehind { .. }) if accept_clock => {
+            store.accept_clock(now).await.map_err(failed)?;
+            warnings.push(format!(
+                "the clock is taken for right, and tokens made before the next minute are refused; {behind}"
+            ));
+        }
+        other => other.map_err(failed)?,
+    }
     Ok(Opened { store: Arc::new(store), place: Some(path), warnings })
 }
 

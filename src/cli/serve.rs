@@ -28,6 +28,7 @@ use crate::cli::notify::Notifier;
 use crate::cli::pidfile::PidFile;
 use crate::cli::records;
 use crate::cli::records::Opened;
+use crate::cli::records::Wishes;
 use crate::cli::reload;
 use crate::cli::reload::Reloader;
 use crate::cli::signals::Signal;
@@ -42,6 +43,7 @@ use crate::entropy::SystemEntropy;
 use crate::http::RouterOptions;
 use crate::http::server;
 use crate::http::server::Server;
+use crate::store::CLOCK_TOLERANCE;
 use crate::store::Store;
 
 /// How often used tokens that cannot be valid any more are dropped.
@@ -62,7 +64,7 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
     /// Serve an authority for tests that leaves nothing behind: new keys, records in memory, a free port of 127.0.0.1;
     /// it ends with its parent
-    #[arg(long, requires = "dev", conflicts_with_all = ["dir", "password_file", "pidfile", "forget_database"])]
+    #[arg(long, requires = "dev", conflicts_with_all = ["dir", "password_file", "pidfile", "forget_database", "accept_clock"])]
     ephemeral: bool,
     /// Print one line of JSON: url, root, fingerprint, and the provisioners' private keys
     #[arg(long, requires = "ephemeral")]
@@ -81,6 +83,9 @@ pub(super) struct Args {
     /// Begin with no records: a database that stepless kept is moved aside, step-ca's is not touched
     #[arg(long)]
     forget_database: bool,
+    /// Take the clock for right although later times are on record; tokens made before the next minute are refused
+    #[arg(long)]
+    accept_clock: bool,
     /// A file for the process id while it serves
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
@@ -143,9 +148,10 @@ fn serve(
     let mut config = Config::load(ca, &files, text.as_ref().map(|text| text.as_bytes()), SystemClock.now())?;
     drop(text);
     config.ca.warnings.extend(warnings);
-    let database = records::open(&config.ca, path, args.forget_database)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
+    let wishes = Wishes { forget: args.forget_database, accept_clock: args.accept_clock };
+    let database = runtime.block_on(records::open(&config.ca, path, wishes, SystemClock.now()))?;
     runtime.block_on(async {
         // Before anyone can know that it serves, so that no signal finds it unprepared.
         let signals = Signals::new()?;
@@ -248,7 +254,8 @@ async fn run_until_stopped(
                 }
             },
             _ = prune.tick() => {
-                if let Err(error) = database.store.prune(SystemClock.now().unix_timestamp()).await {
+                let ended = SystemClock.now().unix_timestamp().saturating_sub(CLOCK_TOLERANCE);
+                if let Err(error) = database.store.prune(ended).await {
                     tracing::error!(%error, hint = error.hint(), "used tokens not pruned");
                 }
             }

@@ -107,7 +107,8 @@ pub(super) fn revoke(number: u32, expires_at: Option<i64>) -> Commit {
 }
 
 pub(super) fn crl(number: i64) -> CrlRecord {
-    CrlRecord { number, this_update: number * 10, next_update: number * 10 + 5, der: vec![7; 300] }
+    let this_update = 1_795_480_600 + number * 10;
+    CrlRecord { number, this_update, next_update: this_update + 5, der: vec![7; 300] }
 }
 
 #[track_caller]

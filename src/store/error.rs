@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
+use time::OffsetDateTime;
+
+use crate::duration::format_rfc3339;
 
 use crate::store::Broken;
 
@@ -103,6 +106,20 @@ pub enum Error {
         /// Database file.
         path: PathBuf,
     },
+    /// The clock shows a time before what is on record.
+    #[error(
+        "the clock shows {}, which is {} s before the latest time on record in {path:?}: set it right, or if it is, \
+         restart once with --accept-clock",
+        time_text(*.now), latest.saturating_sub(*now)
+    )]
+    ClockBehind {
+        /// Database file.
+        path: PathBuf,
+        /// The latest time on record, Unix seconds.
+        latest: i64,
+        /// What the clock shows, Unix seconds.
+        now: i64,
+    },
     /// A file or directory could not be used.
     #[error("cannot {action} {path:?}: {detail}")]
     File {
@@ -141,12 +158,19 @@ impl Error {
             Self::Full { .. } => "free some space on that disk",
             Self::Locked { .. } => "end the other program's transaction",
             Self::Replaced { .. } => "put the file back and restart",
+            Self::ClockBehind { .. } => {
+                "compare it with another clock; with --accept-clock tokens made before the next minute are refused"
+            }
             Self::File { .. } => "check the path, its owner and its permissions",
             Self::Database { .. } => {
                 "check the disk, and the file with `sqlite3 FILE 'PRAGMA integrity_check'`"
             }
         }
     }
+}
+
+fn time_text(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(|_| seconds.to_string(), format_rfc3339)
 }
 
 fn holder_text(holder: &Option<u32>) -> String {

@@ -53,6 +53,9 @@ pub use sqlite::SqliteStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::restore;
 
+/// How far a clock may go back without anybody's word, in seconds.
+pub const CLOCK_TOLERANCE: i64 = 300;
+
 /// What every method of a [`Store`] returns; nothing happens until it is polled.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -73,7 +76,9 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Any [`Error`] means: not recorded, so a certificate must not leave. [`Error::Busy`] may be tried again later.
+    /// Any [`Error`] means: not recorded, so a certificate must not leave. [`Error::Busy`] may be tried again later;
+    /// [`Error::ClockBehind`] is the answer of a store that outlives its process if the commit's time lies more than
+    /// [`CLOCK_TOLERANCE`] before one that is on record.
     fn commit(&self, commit: Commit) -> StoreFuture<'_, Outcome>;
 
     /// The certificate with this serial number.
@@ -132,7 +137,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Forgets the tokens that expired before `now` (Unix seconds) and returns how many (CONTRACT.md D22).
     ///
-    /// A token whose `expires_at` equals `now` stays.
+    /// A token whose `expires_at` equals `now` stays. To be called with the present less [`CLOCK_TOLERANCE`]: a store that
+    /// outlives its process refuses from then on what is said to happen before `now`, since a forgotten token would pass
+    /// again.
     ///
     /// # Errors
     ///
@@ -146,7 +153,7 @@ pub trait Store: Debug + Send + Sync {
     /// The store cannot be read.
     fn counts(&self) -> StoreFuture<'_, Counts>;
 
-    /// Goes to the store and back, to tell whether it still answers.
+    /// Goes to the store and back, to tell whether it still answers, and can record what comes next.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Whether the records can be read and written, and whether the clock has gone back since the last one.
+//! Whether the records can be read and written, and whether the clock has gone back since.
 
 use std::time::Instant;
 
@@ -8,13 +8,10 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::config::Database;
 use crate::store;
-use crate::store::Filter;
+use crate::store::CLOCK_TOLERANCE;
 use crate::store::SqliteReader;
 use crate::store::SqliteStore;
 use crate::store::Store as _;
-
-/// Clocks may be off by this much, in seconds.
-const LEEWAY: i64 = 60;
 
 pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &std::path::Path) {
     let Some(database) = database else {
@@ -43,32 +40,27 @@ pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &s
         Err(store::Error::InUse { .. }) => Ok(()),
         Err(error) => Err((error.to_string(), hint)),
     };
-    let result = result.and_then(|()| newest(&path).map_err(|error| (error.to_string(), hint)));
-    if let Some(newest) = report.done("store", &target, begun, result) {
-        clock(report, newest);
+    let result = result.and_then(|()| latest(&path).map_err(|error| (error.to_string(), hint)));
+    if let Some(latest) = report.done("store", &target, begun, result) {
+        clock(report, Some(latest));
     }
 }
 
-/// When the newest certificate was issued.
-fn newest(path: &std::path::Path) -> Result<Option<i64>, store::Error> {
-    let mut newest = None;
-    SqliteReader::open(path)?.list(&Filter::default(), &mut |listed| {
-        newest = listed.certificate.map(|certificate| certificate.issued_at);
-        false
-    })?;
-    Ok(newest)
+/// The latest time on record.
+fn latest(path: &std::path::Path) -> Result<i64, store::Error> {
+    SqliteReader::open(path)?.latest()
 }
 
-fn clock(report: &mut Report, newest: Option<i64>) {
+fn clock(report: &mut Report, latest: Option<i64>) {
     let now = SystemClock.now();
     let target = crate::duration::format_rfc3339(now);
-    match newest {
-        Some(newest) if newest > now.unix_timestamp().saturating_add(LEEWAY) => report.fail(
+    match latest {
+        Some(latest) if latest > now.unix_timestamp().saturating_add(CLOCK_TOLERANCE) => report.fail(
             "clock",
             &target,
-            &format!("the newest certificate was issued {} s later than now", newest - now.unix_timestamp()),
-            "set the clock: tokens that have ended could pass again",
+            &format!("something is recorded {} s later than now", latest - now.unix_timestamp()),
+            "set the clock; if it is right, start once with --accept-clock: see docs/operations.md, The clock",
         ),
-        _ => report.good("clock", &target, "not before the newest record"),
+        _ => report.good("clock", &target, "not before the latest record"),
     }
 }

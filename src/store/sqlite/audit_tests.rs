@@ -121,12 +121,12 @@ fn what_somebody_changes_is_found() {
     // What has no record.
     check(
         "INSERT INTO certificates SELECT 9, x'09', not_before, not_after, issued_at, provisioner, subject, grant_id,
-             subject_user_id, request_id, der FROM certificates WHERE id = 1",
+             subject_user_id, request_id, der, NULL FROM certificates WHERE id = 1",
         Broken::Certificates { expected: 0, found: 1 },
     );
     check(
         "INSERT INTO revocations SELECT 9, x'09', revoked_at, reason_code, reason, expires_at, provisioner_id,
-             request_id FROM revocations",
+             request_id, NULL FROM revocations",
         Broken::Revocations { expected: 0, found: 1 },
     );
     // The end may be cut off without a trace, unless its certificate is left behind.
@@ -138,7 +138,11 @@ fn a_file_without_a_log_gets_one_that_says_what_was_there() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ca.db");
     drop(filled(&path));
-    execute(&path, "DROP VIEW audited; DROP TABLE audit; PRAGMA user_version = 3");
+    execute(
+        &path,
+        "DROP TABLE clock; ALTER TABLE certificates DROP checksum; ALTER TABLE revocations DROP checksum;
+         ALTER TABLE crl DROP checksum; DROP VIEW audited; DROP TABLE audit; PRAGMA user_version = 3",
+    );
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(kinds(&store), [""; 0]);
     assert_eq!(broken(&path), None);

@@ -10,10 +10,14 @@ use rusqlite::config::DbConfig;
 use crate::store::Counts;
 use crate::store::Error;
 use crate::store::sqlite::failure;
+use crate::store::sqlite::records;
 use crate::store::sqlite::schema;
 
 /// How long to wait for an operator's transaction.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// The smallest page.
+const SHORTEST: u64 = 512;
 
 /// What every connection gets. The cache is in KiB when negative; without a limit memory would grow with the file.
 const SETTINGS: &str = "
@@ -37,6 +41,7 @@ const WRITER_SETTINGS: &str = "
 /// Opens an existing file, possibly empty, for the writer.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let failed = failure::of(path);
+    refuse_a_stump(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Before anything is changed: it may not be ours.
     schema::recognise(&connection, path)?;
@@ -64,6 +69,14 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// SQLite takes what is shorter than a header for a new file.
+fn refuse_a_stump(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path).map(|file| file.len()) {
+        Ok(1..SHORTEST) => Err(Error::NotADatabase { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
     let failed = failure::of(path);
     // One thread has it, so SQLite need not lock for itself.
@@ -75,10 +88,18 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Reads both ends of every table and index, which takes no longer for a large file.
+/// Reads both ends of every table and index, which takes no longer for a large file, and all of the used tokens and
+/// revocations.
 ///
 /// SQLite itself refuses a file without its header, or shorter than the header says.
 fn look_for_damage(connection: &Connection, path: &Path) -> Result<(), Error> {
+    // What a lost key would let pass is read in full; used tokens are those of minutes, and revocations are few.
+    for table in ["spent_tokens", "revocations"] {
+        let found =
+            texts(connection, &format!("PRAGMA integrity_check({table})")).map_err(failure::of(path))?;
+        report(found, path)?;
+    }
+    records::revocations(connection, i64::MIN).map_err(failure::of(path))?;
     for sql in [
         "SELECT min(key), max(key) FROM spent_tokens",
         "SELECT min(expires_at), max(expires_at) FROM spent_tokens",
@@ -92,6 +113,7 @@ fn look_for_damage(connection: &Connection, path: &Path) -> Result<(), Error> {
         "SELECT * FROM crl",
         "SELECT * FROM audit ORDER BY sequence DESC LIMIT 1",
         "SELECT * FROM audited LIMIT 1",
+        "SELECT * FROM clock",
     ] {
         let read = || -> rusqlite::Result<()> {
             let mut statement = connection.prepare(sql)?;
@@ -116,8 +138,7 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // The first few lines say enough.
     let mut found = texts(&connection, "PRAGMA integrity_check(5)").map_err(failed)?;
-    found.retain(|line| line != "ok");
-    if found.is_empty() {
+    if found == ["ok"] {
         found = texts(
             &connection,
             "SELECT format('row %d of %s has no parent in %s', rowid, \"table\", parent)
@@ -125,10 +146,19 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
         )
         .map_err(failed)?;
     }
-    if found.is_empty() {
-        return Ok(());
+    report(found, path)
+}
+
+/// Makes an error of what a check of SQLite's has found, the first few lines of it.
+fn report(found: Vec<String>, path: &Path) -> Result<(), Error> {
+    match found.as_slice() {
+        [] => Ok(()),
+        [line] if line == "ok" => Ok(()),
+        [..] => {
+            let detail = found.into_iter().take(5).collect::<Vec<_>>().join("; ");
+            Err(Error::Corrupt { path: path.to_owned(), detail })
+        }
     }
-    Err(Error::Corrupt { path: path.to_owned(), detail: found.join("; ") })
 }
 
 fn texts(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {

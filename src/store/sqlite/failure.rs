@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 
 use crate::store::Error;
 
@@ -13,6 +14,8 @@ pub(super) fn of(path: &Path) -> impl Fn(rusqlite::Error) -> Error + Copy + '_ {
         let path = path.to_owned();
         match &error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
+                // What is unique is looked up before it is written, by the same index: one of the two copies is damaged.
+                _ if failure.extended_code == SQLITE_CONSTRAINT_UNIQUE => Error::Corrupt { path, detail },
                 ErrorCode::DatabaseCorrupt => Error::Corrupt { path, detail },
                 ErrorCode::NotADatabase => Error::NotADatabase { path },
                 ErrorCode::DiskFull => Error::Full { path },

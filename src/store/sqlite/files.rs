@@ -150,6 +150,23 @@ pub(super) fn sync(path: &Path) -> Result<(), Error> {
         .map_err(|error| failure(path, "sync", &error))
 }
 
+/// Writes 64 KiB beside the database and removes them again: more than a commit takes.
+pub(super) fn try_space(database: &Path) -> Result<(), Error> {
+    let path = beside(database, ".space");
+    let written = private_file().create(true).truncate(true).open(&path).and_then(|mut file| {
+        file.write_all(&[0; 1 << 16])?;
+        file.sync_all()
+    });
+    // Left behind it would be overwritten the next time.
+    let _ = fs::remove_file(&path);
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::Full { path: database.to_owned() }
+        }
+        _ => failure(&path, "write", &error),
+    })
+}
+
 fn lock(database: &Path) -> Result<File, Error> {
     let path = beside(database, ".lock");
     let mut file =

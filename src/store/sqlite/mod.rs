@@ -8,6 +8,9 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
@@ -34,6 +37,8 @@ use crate::x509::serial::SerialNumber;
 mod audit;
 mod audit_merge;
 mod backup;
+mod checksum;
+mod clock;
 mod connection;
 mod failure;
 mod files;
@@ -47,6 +52,7 @@ pub use reader::SqliteReader;
 pub use restore::Restored;
 pub use restore::restore;
 
+use clock::Latest;
 use files::Claim;
 use writer::Reply;
 use writer::Request;
@@ -83,6 +89,7 @@ pub struct SqliteStore {
     queue: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
     claim: Claim,
+    latest: Arc<AtomicI64>,
 }
 
 impl SqliteStore {
@@ -99,17 +106,39 @@ impl SqliteStore {
         let connection = connection::open(claim.path())?;
         claim.tighten()?;
         let chain = audit::end(&connection, "main").map_err(failure::of(claim.path()))?;
+        let latest = Latest::read(&connection).map_err(failure::of(claim.path()))?;
+        let known = latest.known();
         let (queue, requests) = mpsc::sync_channel(QUEUE);
         let writer_path = claim.path().to_owned();
         let writer = thread::Builder::new()
             .name("stepless-store".to_owned())
-            .spawn(move || writer::run(connection, chain, &requests, &writer_path))
+            .spawn(move || writer::run(connection, latest, chain, &requests, &writer_path))
             .map_err(|error| Error::File {
                 path: claim.path().to_owned(),
                 action: "start the writer of",
                 detail: error.to_string(),
             })?;
-        Ok(Self { queue: Some(queue), writer: Some(writer), claim })
+        Ok(Self { queue: Some(queue), writer: Some(writer), claim, latest: known })
+    }
+
+    /// Checks that a clock has not gone back behind what is on record, by more than
+    /// [`CLOCK_TOLERANCE`](crate::store::CLOCK_TOLERANCE).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockBehind`], and then whatever has a time is refused with it.
+    pub fn check_clock(&self, now: i64) -> Result<(), Error> {
+        clock::check(now, self.latest.load(SeqCst), self.path())
+    }
+
+    /// Takes an operator's word that it is `now`, Unix seconds, although later times are on record. Tokens that were made
+    /// up to a minute after, or do not say when, are refused as spent: nobody knows which of them were.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn accept_clock(&self, now: i64) -> StoreFuture<'_, ()> {
+        Box::pin(self.ask(move |reply| Request::AcceptClock(now, reply)))
     }
 
     /// Gives the space of deleted records back to the file system; returns the file's size in bytes before and after.
@@ -282,5 +311,7 @@ impl Drop for SqliteStore {
 mod audit_tests;
 #[cfg(test)]
 mod backup_tests;
+#[cfg(test)]
+mod clock_tests;
 #[cfg(test)]
 mod tests;

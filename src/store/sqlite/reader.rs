@@ -15,6 +15,7 @@ use crate::store::Filter;
 use crate::store::Listed;
 use crate::store::sqlite::audit;
 use crate::store::sqlite::backup;
+use crate::store::sqlite::clock;
 use crate::store::sqlite::connection;
 use crate::store::sqlite::failure;
 use crate::store::sqlite::records;
@@ -80,6 +81,15 @@ impl SqliteReader {
         audit::walk(&self.connection, visit).map_err(failure::of(&self.path))
     }
 
+    /// The latest time on record, Unix seconds, but for a few seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`], or the file cannot be read.
+    pub fn latest(&self) -> Result<i64, Error> {
+        clock::read(&self.connection).map_err(failure::of(&self.path))
+    }
+
     /// How much there is.
     ///
     /// # Errors
@@ -96,10 +106,10 @@ impl SqliteReader {
     /// [`Error::Corrupt`] with what was found, or the file cannot be read.
     pub fn check(&self) -> Result<(), Error> {
         connection::check(&self.path)?;
-        match self.walk_audit(&mut |_| ())? {
-            (_, None) => Ok(()),
-            (_, Some(broken)) => Err(Error::Audit { path: self.path.clone(), broken }),
+        if let (_, Some(broken)) = self.walk_audit(&mut |_| ())? {
+            return Err(Error::Audit { path: self.path.clone(), broken });
         }
+        records::read_all(&self.connection).map_err(failure::of(&self.path))
     }
 
     /// Writes all that is recorded at this moment into a new file, readable for its owner alone, and syncs it.

@@ -18,6 +18,7 @@ use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::SpentToken;
 use crate::store::sqlite::audit;
+use crate::store::sqlite::checksum::Checked as _;
 use crate::x509::serial::SerialNumber;
 
 /// Writes one commit and its audit events. If this fails, the transaction holds part of it and has to be rolled back.
@@ -103,8 +104,10 @@ fn spend(connection: &Connection, token: &SpentToken) -> rusqlite::Result<bool> 
 fn revoke(connection: &Connection, revocation: &Revocation) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
-            "INSERT INTO revocations (serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id)
-             VALUES (:serial, :revoked_at, :reason_code, :reason, :expires_at, :provisioner_id, :request_id)",
+            "INSERT INTO revocations (serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id,
+                 checksum)
+             VALUES (:serial, :revoked_at, :reason_code, :reason, :expires_at, :provisioner_id, :request_id,
+                 :checksum)",
         )?
         .execute(named_params! {
             ":serial": revocation.serial.content(),
@@ -114,6 +117,7 @@ fn revoke(connection: &Connection, revocation: &Revocation) -> rusqlite::Result<
             ":expires_at": revocation.expires_at,
             ":provisioner_id": revocation.provisioner_id,
             ":request_id": revocation.request_id,
+            ":checksum": revocation.checksum(),
         })?;
     Ok(connection.last_insert_rowid())
 }
@@ -133,9 +137,9 @@ fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite:
     connection
         .prepare_cached(
             "INSERT INTO certificates (serial, not_before, not_after, issued_at, provisioner, subject,
-                 grant_id, subject_user_id, request_id, der)
+                 grant_id, subject_user_id, request_id, der, checksum)
              VALUES (:serial, :not_before, :not_after, :issued_at, :provisioner, :subject,
-                 :grant_id, :subject_user_id, :request_id, :der)",
+                 :grant_id, :subject_user_id, :request_id, :der, :checksum)",
         )?
         .execute(named_params! {
             ":serial": certificate.serial.content(),
@@ -148,6 +152,7 @@ fn insert(connection: &Connection, certificate: &CertificateRecord) -> rusqlite:
             ":subject_user_id": certificate.subject_user_id,
             ":request_id": certificate.request_id,
             ":der": certificate.der,
+            ":checksum": certificate.checksum(),
         })?;
     Ok(connection.last_insert_rowid())
 }
@@ -166,7 +171,8 @@ pub(super) fn list(
     };
     let mut statement = connection.prepare(&format!(
         "SELECT certificates.serial, der, not_before, not_after, subject, name, provisioners.provisioner_id, grant_id,
-             subject_user_id, issued_at, certificates.request_id, revocations.id IS NOT NULL AS is_revoked
+             subject_user_id, issued_at, certificates.request_id, certificates.checksum,
+             revocations.id IS NOT NULL AS is_revoked
          FROM certificates JOIN provisioners ON provisioners.id = certificates.provisioner
          LEFT JOIN revocations ON revocations.serial = certificates.serial
          WHERE (:serial IS NULL OR certificates.serial = :serial)
@@ -223,6 +229,12 @@ pub(super) fn list(
     Ok(())
 }
 
+/// Reads everything that has a checksum.
+pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<()> {
+    list(connection, &Filter::default(), &mut |_| true)?;
+    crl(connection).map(drop)
+}
+
 /// Reads a certificate.
 pub(super) fn find(
     connection: &Connection,
@@ -231,7 +243,7 @@ pub(super) fn find(
     connection
         .prepare_cached(
             "SELECT serial, der, not_before, not_after, subject, name, provisioner_id, grant_id,
-                 subject_user_id, issued_at, request_id
+                 subject_user_id, issued_at, request_id, checksum
              FROM certificates JOIN provisioners ON provisioners.id = certificates.provisioner
              WHERE serial = ?1",
         )?
@@ -241,7 +253,7 @@ pub(super) fn find(
 
 fn read(row: &Row<'_>) -> rusqlite::Result<CertificateRecord> {
     let serial = row.get_ref("serial")?.as_blob()?;
-    Ok(CertificateRecord {
+    let record = CertificateRecord {
         serial: SerialNumber::from_content(serial)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error)))?,
         der: row.get("der")?,
@@ -254,7 +266,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CertificateRecord> {
         subject_user_id: row.get("subject_user_id")?,
         issued_at: row.get("issued_at")?,
         request_id: row.get("request_id")?,
-    })
+    };
+    record.verified(row.get("checksum")?)
 }
 
 /// Reads a revocation.
@@ -278,7 +291,7 @@ pub(super) fn revocations(connection: &Connection, now: i64) -> rusqlite::Result
 
 fn read_revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
     let serial = row.get_ref("serial")?.as_blob()?;
-    Ok(Revocation {
+    let revocation = Revocation {
         serial: SerialNumber::from_signed_content(serial)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error)))?,
         revoked_at: row.get("revoked_at")?,
@@ -287,20 +300,22 @@ fn read_revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
         expires_at: row.get("expires_at")?,
         provisioner_id: row.get("provisioner_id")?,
         request_id: row.get("request_id")?,
-    })
+    };
+    revocation.verified(row.get("checksum")?)
 }
 
 /// Reads the latest CRL.
 pub(super) fn crl(connection: &Connection) -> rusqlite::Result<Option<CrlRecord>> {
     connection
-        .prepare_cached("SELECT number, this_update, next_update, der FROM crl")?
+        .prepare_cached("SELECT number, this_update, next_update, der, checksum FROM crl")?
         .query_row([], |row| {
-            Ok(CrlRecord {
+            let crl = CrlRecord {
                 number: row.get("number")?,
                 this_update: row.get("this_update")?,
                 next_update: row.get("next_update")?,
                 der: row.get("der")?,
-            })
+            };
+            crl.verified(row.get("checksum")?)
         })
         .optional()
 }
@@ -309,10 +324,10 @@ pub(super) fn crl(connection: &Connection) -> rusqlite::Result<Option<CrlRecord>
 pub(super) fn record_crl(connection: &Connection, crl: &CrlRecord) -> rusqlite::Result<bool> {
     let written = connection
         .prepare_cached(
-            "INSERT INTO crl (id, number, this_update, next_update, der)
-             VALUES (1, :number, :this_update, :next_update, :der)
+            "INSERT INTO crl (id, number, this_update, next_update, der, checksum)
+             VALUES (1, :number, :this_update, :next_update, :der, :checksum)
              ON CONFLICT (id) DO UPDATE SET number = excluded.number, this_update = excluded.this_update,
-                 next_update = excluded.next_update, der = excluded.der
+                 next_update = excluded.next_update, der = excluded.der, checksum = excluded.checksum
              WHERE excluded.number = crl.number + 1",
         )?
         .execute(named_params! {
@@ -320,22 +335,21 @@ pub(super) fn record_crl(connection: &Connection, crl: &CrlRecord) -> rusqlite::
             ":this_update": crl.this_update,
             ":next_update": crl.next_update,
             ":der": crl.der,
+            ":checksum": crl.checksum(),
         })?;
     Ok(written == 1)
 }
 
 /// Deletes at most `limit` tokens that expired before `now` and returns how many.
+///
+/// By the index and by the row, which say the same unless one is damaged.
 pub(super) fn prune(connection: &Connection, now: i64, limit: u32) -> rusqlite::Result<u64> {
     let deleted = connection
         .prepare_cached(
             "DELETE FROM spent_tokens WHERE key IN
-                 (SELECT key FROM spent_tokens WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+                 (SELECT key FROM spent_tokens WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)
+                 AND expires_at < ?1",
         )?
         .execute((now, limit))?;
     Ok(deleted as u64)
-}
-
-/// Reads a page of the file, or of the cache if nobody else wrote.
-pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
-    connection.prepare_cached("SELECT max(id) FROM certificates")?.query_row([], |_| Ok(()))
 }

@@ -13,6 +13,7 @@ use rusqlite::TransactionBehavior;
 
 use crate::store::Error;
 use crate::store::sqlite::audit_merge;
+use crate::store::sqlite::clock;
 use crate::store::sqlite::connection;
 use crate::store::sqlite::failure;
 use crate::store::sqlite::files;
@@ -46,31 +47,34 @@ const MERGE: &str = "
     INSERT OR IGNORE INTO main.provisioners (provisioner_id, name) SELECT provisioner_id, name FROM backup.provisioners;
 
     INSERT INTO main.certificates (serial, not_before, not_after, issued_at, provisioner, subject, grant_id,
-            subject_user_id, request_id, der)
+            subject_user_id, request_id, der, checksum)
         SELECT serial, not_before, not_after, issued_at,
             (SELECT here.id FROM main.provisioners AS here JOIN backup.provisioners AS there
                 USING (provisioner_id, name) WHERE there.id = provisioner),
-            subject, grant_id, subject_user_id, request_id, der
+            subject, grant_id, subject_user_id, request_id, der, checksum
         FROM backup.certificates AS theirs
         WHERE NOT EXISTS (SELECT 1 FROM main.certificates AS ours WHERE ours.serial = theirs.serial)
         ORDER BY theirs.id;
 
-    INSERT INTO main.revocations (serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id)
-        SELECT serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id
+    INSERT INTO main.revocations (serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id,
+            checksum)
+        SELECT serial, revoked_at, reason_code, reason, expires_at, provisioner_id, request_id, checksum
         FROM backup.revocations AS theirs
         WHERE NOT EXISTS (SELECT 1 FROM main.revocations AS ours WHERE ours.serial = theirs.serial)
         ORDER BY theirs.id;
 
     INSERT OR IGNORE INTO main.spent_tokens (key, expires_at) SELECT key, expires_at FROM backup.spent_tokens;
 
-    INSERT INTO main.crl (id, number, this_update, next_update, der)
-        SELECT id, number, this_update, next_update, der FROM backup.crl WHERE true
+    INSERT INTO main.crl (id, number, this_update, next_update, der, checksum)
+        SELECT id, number, this_update, next_update, der, checksum FROM backup.crl WHERE true
         ON CONFLICT (id) DO UPDATE SET number = excluded.number, this_update = excluded.this_update,
-            next_update = excluded.next_update, der = excluded.der
+            next_update = excluded.next_update, der = excluded.der, checksum = excluded.checksum
         WHERE excluded.number > crl.number;
 
     INSERT INTO main.records_lost (id, until) SELECT id, until FROM backup.records_lost WHERE true
         ON CONFLICT (id) DO UPDATE SET until = max(until, excluded.until);
+
+    UPDATE main.clock SET latest = max(latest, (SELECT latest FROM backup.clock));
 ";
 
 /// Brings a backup back into the database at `path`, which no authority may have open. `now` is Unix seconds.
@@ -162,14 +166,8 @@ fn merge(mut present: Connection, path: &Path, copy: &Path, now: i64) -> Result<
 fn replace(path: &Path, copy: &Path, now: i64, damaged: Option<PathBuf>) -> Result<Restored, Error> {
     let failed = failure::of(path);
     let connection = connection::open(copy)?;
-    connection
-        .execute(
-            "INSERT INTO records_lost (id, until) VALUES (1, ?1)
-             ON CONFLICT (id) DO UPDATE SET until = max(until, excluded.until)",
-            [now.saturating_add(LEEWAY)],
-        )
-        .map_err(failed)?;
-    connection.execute("UPDATE crl SET number = number + ?1", [JUMP]).map_err(failed)?;
+    clock::lose_records(&connection, now).map_err(failed)?;
+    connection.execute("UPDATE crl SET number = number + ?1, checksum = NULL", [JUMP]).map_err(failed)?;
     let events = audit_merge::resume(&connection, now).map_err(failed)?;
     let counted = connection::counts(copy)?;
     let revocations: i64 =

@@ -23,6 +23,9 @@ pub(super) const APPLICATION_ID: i32 = 0x7374_706c;
 ///
 /// `audit` names certificates and revocations by their ids and keeps nothing of them, so that one takes some 60 bytes.
 /// The ids are no foreign keys: a row taken away is a matter for the walk along the log, and no damage to the file.
+///
+/// The key of a used token stands twice, in its row and in the index. As that is unique, a bit that flips in one of them
+/// lets the token not pass again: either copy refuses it.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE spent_tokens (
@@ -138,6 +141,25 @@ const MIGRATIONS: &[&str] = &[
             LEFT JOIN provisioners ON provisioners.id = certificates.provisioner
             LEFT JOIN revocations ON revocations.id = audit.revocation);
 ",
+    "
+    ALTER TABLE certificates ADD checksum BLOB; -- of the other values; see checksum.rs
+    ALTER TABLE revocations ADD checksum BLOB;
+    ALTER TABLE crl ADD checksum BLOB;
+
+    DROP INDEX spent_tokens_by_expiry;
+    CREATE UNIQUE INDEX spent_tokens_by_expiry ON spent_tokens (expires_at, key);
+
+    CREATE TABLE clock (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        latest INTEGER NOT NULL        -- Unix seconds; nothing is recorded much earlier than this
+    );
+    INSERT INTO clock SELECT 1, max(
+        0,
+        (SELECT coalesce(max(issued_at), 0) FROM certificates),
+        (SELECT coalesce(max(revoked_at), 0) FROM revocations),
+        (SELECT coalesce(max(this_update), 0) FROM crl)
+    );
+",
 ];
 
 /// Refuses a file of another program or of a later version; changes nothing.
@@ -155,6 +177,12 @@ pub(super) fn require_current(connection: &Connection, path: &Path) -> Result<()
             known: MIGRATIONS.len() as i64,
         }),
     }
+}
+
+/// Writes the version that is there already, to show that what comes next can be recorded; SQLite leaves out the writing
+/// of rows that do not change.
+pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", MIGRATIONS.len() as i64)
 }
 
 /// Brings the schema up to date, in one transaction.
@@ -223,6 +251,22 @@ mod tests {
         assert_eq!(check(older, STEPS), (Ok(()), 3));
         let latest = "PRAGMA application_id = 0x7374706c; PRAGMA user_version = 3";
         assert_eq!(check(latest, STEPS), (Ok(()), 3));
+    }
+
+    #[test]
+    fn the_latest_time_of_an_older_file_is_known() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let path = Path::new("x.db");
+        let before = MIGRATIONS.iter().position(|step| step.contains("CREATE TABLE clock")).unwrap();
+        migrate_through(&MIGRATIONS[..before], &mut connection, path).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO revocations (serial, revoked_at, reason_code, reason, request_id) VALUES (x'01', 77, 0, '', '')",
+            )
+            .unwrap();
+        migrate(&mut connection, path).unwrap();
+        let latest: i64 = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0)).unwrap();
+        assert_eq!(latest, 77);
     }
 
     #[test]
