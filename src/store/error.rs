@@ -11,7 +11,7 @@ use crate::store::Broken;
 
 /// Why a store could not be opened, or did not do what it was asked.
 ///
-/// After an error nothing of a commit is recorded. Errors can be copied, because everyone whose record was in a failed
+/// After an error nothing of a commit is recorded, save for [`Unknown`](Self::Unknown). Errors can be copied, because everyone whose record was in a failed
 /// transaction gets one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -130,6 +130,30 @@ pub enum Error {
         /// The system's reason.
         detail: String,
     },
+    /// What `dataSource` says cannot be used.
+    #[error("the dataSource of the database cannot be used: {reason}")]
+    Address {
+        /// Why not, without any of its values.
+        reason: String,
+    },
+    /// The server of the database cannot be reached, or does not serve now. Nothing is recorded.
+    #[error("database {server} is not available: {detail}")]
+    Unavailable {
+        /// Its address, without the password.
+        server: String,
+        /// Why not.
+        detail: String,
+    },
+    /// The connection was lost while the server recorded: it may have been recorded, or not.
+    #[error(
+        "the connection to database {server} was lost while it recorded, and nobody knows whether it did: {detail}"
+    )]
+    Unknown {
+        /// Its address, without the password.
+        server: String,
+        /// How it was lost.
+        detail: String,
+    },
     /// Any other failure of the database.
     #[error("database {path:?} failed: {detail}")]
     Database {
@@ -141,6 +165,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same may succeed in a moment, without anybody's doing.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unavailable { .. } | Self::Unknown { .. })
+    }
+
     /// What a person can do about it, one sentence without a full stop.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -162,6 +192,11 @@ impl Error {
                 "compare it with another clock; with --accept-clock tokens made before the next minute are refused"
             }
             Self::File { .. } => "check the path, its owner and its permissions",
+            Self::Address { .. } => {
+                "write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"
+            }
+            Self::Unavailable { .. } => "check that the server runs, its address, its password and sslmode",
+            Self::Unknown { .. } => "look for the certificate with `stepless list`, or ask with a new token",
             Self::Database { .. } => {
                 "check the disk, and the file with `sqlite3 FILE 'PRAGMA integrity_check'`"
             }

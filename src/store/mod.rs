@@ -5,7 +5,8 @@
 //! the keys and certificates mean is left to the rooms above. The futures run on any executor.
 //!
 //! - [`MemoryStore`] forgets everything when it is dropped;
-//! - `SqliteStore` (feature `sqlite`) keeps everything in one file.
+//! - `SqliteStore` (feature `sqlite`) keeps everything in one file;
+//! - `PostgresStore` (feature `postgres`) keeps everything on a server that any number of processes share.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -19,6 +20,8 @@ mod chain;
 mod conformance;
 mod error;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -32,6 +35,12 @@ pub use chain::Broken;
 pub use chain::Chain;
 pub use error::Error;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresAddress;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "postgres")]
+pub use postgres::Residents;
 pub use record::CertificateRecord;
 pub use record::Commit;
 pub use record::Counts;

@@ -23,6 +23,8 @@ pub(crate) mod local;
 pub(crate) mod operated;
 pub(crate) mod panics;
 pub(crate) mod prometheus;
+#[cfg(unix)]
+pub(crate) mod postgres;
 pub(crate) mod served;
 pub(crate) mod token;
 pub(crate) mod tools;
