@@ -131,6 +131,7 @@ impl Error {
             Self::Draft(_) => "certificate.invalid",
             Self::Signing(_) => "internal.signing",
             Self::Store(store::Error::ClockBehind { .. }) => "internal.clock",
+            Self::Store(error) if error.is_temporary() => "store.unavailable",
             Self::Store(_) => "internal.store",
             Self::SerialExists => "internal.serial_exists",
             Self::Entropy(_) => "internal.entropy",

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::init;
+use crate::cli::password;
 use crate::config;
 use crate::config::Database;
 use crate::store;
+use crate::store::PostgresAddress;
 use crate::store::SqliteReader;
 
 /// Which authority's records.
@@ -22,11 +24,31 @@ pub(super) struct Place {
     db: Option<PathBuf>,
 }
 
+/// Where an authority's records are.
+#[derive(Debug)]
+pub(super) enum Records {
+    /// In a file.
+    File(PathBuf),
+    /// On a server.
+    Server(Box<PostgresAddress>),
+}
+
 impl Place {
-    /// The file of the records.
+    /// The file of the records, for what is done to files alone.
     pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        match self.records()? {
+            Records::File(path) => Ok(path),
+            Records::Server(address) => Err(Failure::usage(
+                format!("the records are on a server, {address}, and in no file"),
+                "use the server's own tools: pg_dump --schema=stepless, pg_restore, VACUUM",
+            )),
+        }
+    }
+
+    /// Where the records are.
+    pub(super) fn records(&self) -> Result<Records, Failure> {
         if let Some(path) = &self.db {
-            return Ok(path.clone());
+            return Ok(Records::File(path.clone()));
         }
         let path = match &self.config {
             Some(path) => path.clone(),
@@ -44,13 +66,28 @@ impl Place {
                 "an authority without db keeps its records in memory, and only as long as it runs",
             )
         })?;
-        Ok(store_path(&database, &path))
+        match server_address(&database)? {
+            Some(address) => Ok(Records::Server(Box::new(address))),
+            None => Ok(Records::File(store_path(&database, &path))),
+        }
     }
 
     /// The records, to be read beside whoever writes them.
     pub(super) fn reader(&self) -> Result<SqliteReader, Failure> {
         SqliteReader::open(&self.path()?).map_err(|error| store_failure(&error))
     }
+}
+
+/// The address of a database on a server that stepless uses; `None` if it keeps a file.
+pub(super) fn server_address(database: &Database) -> Result<Option<PostgresAddress>, Failure> {
+    if !database.kind.eq_ignore_ascii_case("postgresql") {
+        return Ok(None);
+    }
+    let password = password::of_database()?;
+    let password = password.as_ref().map(|password| password.as_str());
+    PostgresAddress::parse(&database.data_source, database.name.as_deref(), password)
+        .map(Some)
+        .map_err(|error| store_failure(&error))
 }
 
 /// Where stepless keeps its records: beside step-ca's, which it neither reads nor changes.
@@ -73,9 +110,9 @@ pub(super) fn store_path(database: &Database, config: &Path) -> PathBuf {
     }
 }
 
-/// Whether `db` names a server, which is not offered.
+/// Whether `db` names a server of a kind that is not offered.
 pub(super) fn is_server(database: &Database) -> bool {
-    ["mysql", "postgresql"].iter().any(|kind| database.kind.eq_ignore_ascii_case(kind))
+    database.kind.eq_ignore_ascii_case("mysql")
 }
 
 /// A failure of the store, with its own hint.
@@ -105,7 +142,6 @@ mod tests {
         check("sqlite", "/ca/records.sqlite", "ca.json", "/ca/records.sqlite");
         check("sqlite", "/ca/db", "ca.json", "/ca/db/stepless.db");
         check("mysql", "ca:hunter2@tcp(host)/", "/ca/config/ca.json", "/ca/db/stepless.db");
-        check("PostgreSQL", "postgresql://ca:hunter2@host/", "ca.json", "db/stepless.db");
         check("mysql", "", "config/ca.json", "db/stepless.db");
     }
 }

@@ -39,6 +39,18 @@ pub(super) fn from_credential() -> Result<Option<Zeroizing<String>>, Failure> {
     path.map(|path| from_file(&path)).transpose()
 }
 
+/// The password of a database whose `dataSource` has none: the credential `stepless-database-password`, else
+/// `PGPASSWORD`, as step-ca's driver takes it.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+pub(super) fn of_database() -> Result<Option<Zeroizing<String>>, Failure> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let path = folder.map(|folder| folder.join("stepless-database-password")).filter(|path| path.exists());
+    match path {
+        Some(path) => from_file(&path).map(Some),
+        None => Ok(std::env::var("PGPASSWORD").ok().filter(|word| !word.is_empty()).map(Zeroizing::new)),
+    }
+}
+
 /// Asks on the terminal; without one it says what to do instead.
 pub(super) fn from_terminal(question: &str) -> Result<Zeroizing<String>, Failure> {
     if !std::io::stdin().is_terminal() {

@@ -1,10 +1,9 @@
 //! The store of `serve`: opening it, what becomes of the records of step-ca, and starting afresh.
 //!
-//! stepless keeps a file of its own and reads none of step-ca's. Used tokens of step-ca are refused all the same,
+//! stepless keeps a file of its own, or tables of its own in a PostgreSQL database, and reads none of step-ca's. Used tokens of step-ca are refused all the same,
 //! since they are older than the start; its revocations are not known.
 
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -15,7 +14,10 @@ use crate::cli::failure::Failure;
 use crate::config::CaJson;
 use crate::config::Database;
 use crate::store::Error;
+use crate::store;
 use crate::store::MemoryStore;
+use crate::store::PostgresAddress;
+use crate::store::PostgresStore;
 use crate::store::SqliteStore;
 use crate::store::Store;
 
@@ -23,7 +25,7 @@ use crate::store::Store;
 pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
     /// Where records are kept.
-    pub(super) place: Option<PathBuf>,
+    pub(super) place: Option<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -59,6 +61,9 @@ pub(super) async fn open(
             warnings: vec![warning.to_owned()],
         });
     };
+    if let Some(address) = database::server_address(database)? {
+        return open_shared(ca, &address, forget);
+    }
     let path = database::store_path(database, config);
     let mut warnings = Vec::new();
     if let Some(records) = records_of_step_ca(database) {
@@ -66,10 +71,7 @@ pub(super) async fn open(
         if !forget && !path.exists() {
             refuse_to_forget(ca, database, &records, &path)?;
         }
-        warnings.push(format!("{records} are not read: what was revoked there is not revoked here"));
-        if ca.disable_issued_at_check {
-            warnings.push(format!("{records} are not read: tokens used there can be used again here"));
-        }
+        warnings.extend(left_behind(ca, &records));
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         directory::create_folder(folder)?;
@@ -94,7 +96,42 @@ pub(super) async fn open(
         }
         other => other.map_err(failed)?,
     }
-    Ok(Opened { store: Arc::new(store), place: Some(path), warnings })
+    Ok(Opened { store: Arc::new(store), place: Some(path.display().to_string()), warnings })
+}
+
+/// Opens the store on a server, which other processes may have open too.
+fn open_shared(ca: &CaJson, address: &PostgresAddress, forget: bool) -> Result<Opened, Failure> {
+    let failed = |error: store::Error| database::store_failure(&error);
+    let residents = PostgresStore::residents(address).map_err(failed)?;
+    if forget && residents.stepless {
+        return Err(Failure::usage(
+            format!("--forget-database does not touch records that others may share, those in {address}"),
+            "to begin anew, stop every process and say: ALTER SCHEMA stepless RENAME TO stepless_forgotten",
+        ));
+    }
+    let mut warnings = Vec::new();
+    if residents.step_ca {
+        let records = format!("step-ca's records in {address}");
+        // Tables of our own show that this was decided at an earlier start.
+        if ca.crl.is_some() && !forget && !residents.stepless {
+            return Err(Failure::start(
+                format!("{records} are not read: the revocation list would lack what was revoked there"),
+                "to go on without them, start once with --forget-database: step-ca's tables stay as they are",
+            ));
+        }
+        warnings.extend(left_behind(ca, &records));
+    }
+    let store = PostgresStore::open(address).map_err(failed)?;
+    Ok(Opened { store: Arc::new(store), place: Some(address.to_string()), warnings })
+}
+
+/// What follows from records of step-ca that are not read.
+fn left_behind(ca: &CaJson, records: &str) -> Vec<String> {
+    let mut warnings = vec![format!("{records} are not read: what was revoked there is not revoked here")];
+    if ca.disable_issued_at_check {
+        warnings.push(format!("{records} are not read: tokens used there can be used again here"));
+    }
+    warnings
 }
 
 /// Where leaving step-ca's records behind needs an operator's word: a list of what is revoked would be wrong, and

@@ -279,7 +279,7 @@ fn start_lines(authority: &Authority, path: &Path, url: &str, server: &Server, d
         path.display(),
     );
     if let Some(place) = &database.place {
-        lines.push_str(&format!("Records are kept in {}\n", place.display()));
+        lines.push_str(&format!("Records are kept in {place}\n"));
     }
     for root in &authority.config().roots {
         lines.push_str(&format!("X.509 Root Fingerprint: {}\n", init::fingerprint(root)));

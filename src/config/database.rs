@@ -10,6 +10,8 @@ pub struct Database {
     pub kind: String,
     /// A folder or file; for `mysql` and `postgresql` an address, with a password in it.
     pub data_source: String,
+    /// `database`: goes before the one in an address.
+    pub name: Option<String>,
 }
 
 impl std::fmt::Debug for Database {
@@ -30,5 +32,6 @@ pub(crate) fn read(root: &Object<'_>) -> Result<Option<Database>, Error> {
             )));
         }
     }
-    Ok(Some(Database { kind, data_source: db.text("dataSource")? }))
+    let name = Some(db.text("database")?).filter(|name| !name.is_empty());
+    Ok(Some(Database { kind, data_source: db.text("dataSource")?, name }))
 }

@@ -58,6 +58,9 @@ pub(super) fn refusal(app: &App, error: &Error) -> Response {
         Error::RenewToken(token::Error::Issuer(_)) => admin_problem(status, message, error.code(), error),
         _ => problem(status, message, error.code(), error),
     };
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     reveal(app, &mut response, error.code());
     response
 }
@@ -139,6 +142,10 @@ fn sentence(error: &Error) -> (StatusCode, String) {
             format!("The request was forbidden by the certificate authority: {error}"),
         ),
         Error::Draft(error) => draft(error),
+        Error::Store(error) if error.is_temporary() => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The certificate authority cannot reach its database. Please try again later.".to_owned(),
+        ),
         _ => internal(),
     }
 }

@@ -9,6 +9,9 @@ use crate::clock::SystemClock;
 use crate::config::Database;
 use crate::store;
 use crate::store::CLOCK_TOLERANCE;
+use crate::store::Filter;
+use crate::store::PostgresAddress;
+use crate::store::PostgresStore;
 use crate::store::SqliteReader;
 use crate::store::SqliteStore;
 use crate::store::Store as _;
@@ -23,6 +26,14 @@ pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &s
         );
         return;
     };
+    match database::server_address(database) {
+        Ok(None) => {}
+        Ok(Some(address)) => return on_server(report, &address),
+        Err(failure) => {
+            report.fail("store", "dataSource", failure.message(), "see docs/scaling.md, PostgreSQL");
+            return;
+        }
+    }
     let path = database::store_path(database, config);
     let target = path.display().to_string();
     if !path.exists() {
@@ -49,6 +60,26 @@ pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &s
 /// The latest time on record.
 fn latest(path: &std::path::Path) -> Result<i64, store::Error> {
     SqliteReader::open(path)?.latest()
+}
+
+/// Reaches the server as `serve` would, and makes nothing there.
+fn on_server(report: &mut Report, address: &PostgresAddress) {
+    let target = address.to_string();
+    let begun = Instant::now();
+    let looked = PostgresStore::residents(address).and_then(|residents| {
+        let mut newest = None;
+        if residents.stepless {
+            PostgresStore::read(address, &Filter::default(), &mut |listed| {
+                newest = listed.certificate.map(|certificate| certificate.issued_at);
+                false
+            })?;
+        }
+        Ok(newest)
+    });
+    let looked = looked.map_err(|error| (error.to_string(), error.hint()));
+    if let Some(newest) = report.done("store", &target, begun, looked) {
+        clock(report, newest);
+    }
 }
 
 fn clock(report: &mut Report, latest: Option<i64>) {
