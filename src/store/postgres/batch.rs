@@ -1,16 +1,21 @@
 //! Commits in one transaction: what becomes of each, and the rows to write for that, column by column.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use tokio_postgres::Row;
 
+use crate::store::AuditEvent;
 use crate::store::CertificateRecord;
+use crate::store::Chain;
 use crate::store::Commit;
 use crate::store::Outcome;
 use crate::store::Revocation;
 use crate::store::SpentToken;
+use crate::store::postgres::audit::AuditColumns;
 use crate::store::postgres::text::escape;
+use crate::x509::serial::SerialNumber;
 
 /// What is to be looked up before the commits are decided.
 #[derive(Default)]
@@ -19,6 +24,8 @@ pub(super) struct Keys<'a> {
     /// Serial numbers that must not be revoked.
     pub(super) revocations: Vec<&'a [u8]>,
     pub(super) certificates: Vec<&'a [u8]>,
+    /// Serial numbers that are revoked: the log tells whose.
+    pub(super) revoked: Vec<&'a [u8]>,
 }
 
 impl<'a> Keys<'a> {
@@ -27,6 +34,7 @@ impl<'a> Keys<'a> {
         for commit in commits {
             keys.tokens.extend(commit.token.iter().map(|token| token.key.0.as_slice()));
             keys.revocations.extend(must_not_be_revoked(commit));
+            keys.revoked.extend(commit.revocation.iter().map(|revocation| revocation.serial.content()));
             keys.certificates
                 .extend(commit.certificate.iter().map(|certificate| certificate.serial.content()));
         }
@@ -35,7 +43,8 @@ impl<'a> Keys<'a> {
 }
 
 fn must_not_be_revoked(commit: &Commit) -> impl Iterator<Item = &[u8]> {
-    commit.revocation.iter().map(|revocation| &revocation.serial).chain(&commit.renewed).map(|s| s.content())
+    let renewed = commit.renewed.iter().map(|renewed| &renewed.serial);
+    commit.revocation.iter().map(|revocation| &revocation.serial).chain(renewed).map(SerialNumber::content)
 }
 
 /// The keys that are on record, and those that this transaction adds.
@@ -45,22 +54,30 @@ pub(super) struct Known {
     revocations: HashSet<Vec<u8>>,
     certificates: HashSet<Vec<u8>>,
     /// Tokens issued before then count as spent.
-    pub(super) records_lost_until: Option<i64>,
+    records_lost_until: Option<i64>,
+    /// Hashes of the event that was looked for.
+    hashes: HashSet<Vec<u8>>,
 }
 
 impl Known {
-    /// Takes rows of a kind and a key, as [`KNOWN`](super::records::KNOWN) selects them.
-    pub(super) fn read(rows: &[Row], records_lost_until: Option<i64>) -> Result<Self, tokio_postgres::Error> {
-        let mut known = Self { records_lost_until, ..Self::default() };
+    /// Takes rows of a kind and a key.
+    pub(super) fn read(rows: &[Row], head: &Head) -> Result<Self, tokio_postgres::Error> {
+        let mut known = Self { records_lost_until: head.records_lost_until, ..Self::default() };
         for row in rows {
             let key: Vec<u8> = row.try_get(1)?;
             match row.try_get::<_, i16>(0)? {
                 0 => known.tokens.insert(key),
                 1 => known.revocations.insert(key),
-                _ => known.certificates.insert(key),
+                2 => known.certificates.insert(key),
+                _ => known.hashes.insert(key),
             };
         }
         Ok(known)
+    }
+
+    /// Whether the log holds the event at the end of this chain, or the chain is empty.
+    pub(super) fn has(&self, chain: &Chain) -> bool {
+        chain.sequence == 0 || self.hashes.contains(chain.hash.as_slice())
     }
 
     /// Decides one commit, and adds what it records.
@@ -91,56 +108,97 @@ impl Known {
     }
 }
 
+/// Where the records end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    /// Number of the newest certificate or revocation.
+    pub(super) last_record: i64,
+    pub(super) records_lost_until: Option<i64>,
+    /// The end of the audit log.
+    pub(super) chain: Chain,
+}
+
 /// What a transaction writes, and what it answers.
 pub(super) struct Batch<'a> {
     pub(super) outcomes: Vec<Outcome>,
     pub(super) tokens: TokenColumns<'a>,
     pub(super) certificates: CertificateColumns<'a>,
     pub(super) revocations: RevocationColumns<'a>,
-    /// The number of the newest record when all is written.
-    pub(super) last_record: i64,
+    pub(super) audit: AuditColumns,
+    /// Where the records end when all is written.
+    pub(super) head: Head,
+    /// Certificates of this batch, with their numbers.
+    issued: HashMap<&'a [u8], (i64, &'a CertificateRecord)>,
 }
 
 impl<'a> Batch<'a> {
-    /// Decides the commits in their order.
-    pub(super) fn decide(commits: &[&'a Commit], mut known: Known, last_record: i64) -> Self {
+    /// Decides the commits in their order. `revoked` are the certificates on record with one of [`Keys::revoked`], and
+    /// their numbers.
+    pub(super) fn decide(
+        commits: &[&'a Commit],
+        mut known: Known,
+        revoked: &[(i64, CertificateRecord)],
+        head: Head,
+    ) -> Self {
         let mut batch = Self {
             outcomes: Vec::with_capacity(commits.len()),
             tokens: TokenColumns::default(),
             certificates: CertificateColumns::default(),
             revocations: RevocationColumns::default(),
-            last_record,
+            audit: AuditColumns::default(),
+            head,
+            issued: HashMap::new(),
         };
         for commit in commits {
             let outcome = known.decide(commit);
             if outcome == Outcome::Recorded {
-                batch.write(commit);
+                batch.write(commit, revoked);
             }
             batch.outcomes.push(outcome);
         }
         batch
     }
 
-    fn write(&mut self, commit: &'a Commit) {
+    fn write(&mut self, commit: &'a Commit, revoked: &[(i64, CertificateRecord)]) {
         if let Some(token) = &commit.token {
             self.tokens.key.push(&token.key.0);
             self.tokens.expires_at.push(token.expires_at);
         }
         if let Some(revocation) = &commit.revocation {
-            self.last_record += 1;
-            self.revocations.push(revocation, self.last_record);
+            let record = self.next_record();
+            self.revocations.push(revocation, record);
+            let serial = revocation.serial.content();
+            let recorded = || revoked.iter().find(|(_, certificate)| certificate.serial == revocation.serial);
+            let certificate = self.issued.get(serial).copied().or_else(|| recorded().map(|(n, c)| (*n, c)));
+            let event =
+                AuditEvent::of_revocation(revocation, certificate.map(|(_, certificate)| certificate));
+            let certificate = certificate.map(|(record, _)| record);
+            self.head.chain.extend(&event, None);
+            self.audit.push_revocation(&self.head.chain, event.at, certificate, record);
         }
-        if let Some(certificate) = &commit.certificate {
-            self.last_record += 1;
-            self.certificates.push(certificate, self.last_record);
+        if let (Some(certificate), Some((event, sha256))) = (&commit.certificate, commit.certificate_event())
+        {
+            let record = self.next_record();
+            self.certificates.push(certificate, record);
+            self.issued.insert(certificate.serial.content(), (record, certificate));
+            self.head.chain.extend(&event, Some(&sha256));
+            self.audit.push_certificate(&self.head.chain, event, record);
         }
+        if let Some(event) = &commit.event {
+            let event = event.clone().bounded();
+            self.head.chain.extend(&event, None);
+            self.audit.push(&self.head.chain, event);
+        }
+    }
+
+    fn next_record(&mut self) -> i64 {
+        self.head.last_record += 1;
+        self.head.last_record
     }
 
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.tokens.key.is_empty()
-            && self.certificates.serial.is_empty()
-            && self.revocations.serial.is_empty()
+        self.tokens.key.is_empty() && self.audit.sequence.is_empty()
     }
 }
 

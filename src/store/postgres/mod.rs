@@ -15,6 +15,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
+use crate::store::AuditFilter;
+use crate::store::AuditRecord;
+use crate::store::AuditWalk;
+use crate::store::Broken;
 use crate::store::CertificateRecord;
 use crate::store::Commit;
 use crate::store::Counts;
@@ -29,6 +33,7 @@ use crate::store::StoreFuture;
 use crate::x509::serial::SerialNumber;
 
 mod address;
+mod audit;
 mod batch;
 mod failure;
 mod reader;
@@ -87,6 +92,7 @@ struct Queues {
 #[derive(Debug)]
 enum Survey {
     List(Filter, usize, Reply<Vec<Listed>>),
+    Audit(AuditFilter, usize, Reply<Vec<AuditRecord>>),
     Counts(Reply<Counts>),
 }
 
@@ -163,19 +169,62 @@ impl PostgresStore {
         filter: &Filter,
         visit: &mut dyn FnMut(Listed) -> bool,
     ) -> Result<(), Error> {
-        // A few pages at most ahead of whoever looks at them.
-        let (found, finding) = std_mpsc::sync_channel(1000);
-        let read = async move || {
-            let mut bare = Bare::open_for_long(address).await?;
-            let mut visit = |listed| found.send(listed).is_ok();
-            let listed = records::list(&mut bare.client, filter, &mut visit).await;
-            listed.map_err(failure::of(&address.to_string()))
-        };
-        thread::scope(|scope| {
-            let reading = scope.spawn(move || run(address, read()));
-            finding.into_iter().all(&mut *visit);
-            reading.join().map_err(|_| stopped(address))?
+        stream(visit, |found| {
+            run(address, async {
+                let mut bare = Bare::open_for_long(address).await?;
+                let mut visit = |listed| found.send(listed).is_ok();
+                let listed = records::list(&mut bare.client, filter, &mut visit).await;
+                listed.map_err(failure::of(&address.to_string()))
+            })
         })
+        .ok_or_else(|| stopped(address))?
+    }
+
+    /// Reads the audit log beside the authorities that write it. Calls `visit` with each record that fits, in the
+    /// filter's order, until it answers `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], or the server refuses.
+    pub fn read_audit(
+        address: &PostgresAddress,
+        filter: &AuditFilter,
+        visit: &mut dyn FnMut(AuditRecord) -> bool,
+    ) -> Result<(), Error> {
+        stream(visit, |found| {
+            run(address, async {
+                let mut bare = Bare::open_for_long(address).await?;
+                let mut visit = |record| found.send(record).is_ok();
+                let listed = audit::list(&mut bare.client, filter, &mut visit).await;
+                listed.map_err(failure::of(&address.to_string()))
+            })
+        })
+        .ok_or_else(|| stopped(address))?
+    }
+
+    /// Walks along the whole audit log, calling `visit` with each record that is in order. Returns how far it came, and
+    /// where the log breaks if it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], or the server refuses.
+    pub fn walk_audit(
+        address: &PostgresAddress,
+        visit: &mut dyn FnMut(&AuditRecord),
+    ) -> Result<(AuditWalk, Option<Broken>), Error> {
+        let mut visit = |record: AuditRecord| {
+            visit(&record);
+            true
+        };
+        stream(&mut visit, |found| {
+            run(address, async {
+                let mut bare = Bare::open_for_long(address).await?;
+                // Whoever looks takes all of them.
+                let mut visit = |record: &AuditRecord| drop(found.send(record.clone()));
+                audit::walk(&mut bare.client, &mut visit).await.map_err(failure::of(&address.to_string()))
+            })
+        })
+        .ok_or_else(|| stopped(address))?
     }
 
     /// Where the database is.
@@ -198,6 +247,21 @@ impl PostgresStore {
         })?;
         answer.await.map_err(|_| stopped(&self.address))?
     }
+}
+
+/// Runs `read` on a thread of its own while `visit` looks at what it finds, until that answers `false`; `None` if it
+/// panicked.
+fn stream<F: Send, T: Send>(
+    visit: &mut dyn FnMut(F) -> bool,
+    read: impl FnOnce(std_mpsc::SyncSender<F>) -> T + Send,
+) -> Option<T> {
+    // A few pages at most ahead of whoever looks at them.
+    let (found, finding) = std_mpsc::sync_channel(1000);
+    thread::scope(|scope| {
+        let reading = scope.spawn(move || read(found));
+        finding.into_iter().all(&mut *visit);
+        reading.join().ok()
+    })
 }
 
 /// Connects for the first time.
@@ -256,6 +320,23 @@ async fn survey(address: PostgresAddress, mut surveys: mpsc::Receiver<Survey>) {
                     Err(error) => Err(error),
                 });
             }
+            Survey::Audit(filter, limit, reply) => {
+                let _ = reply.send(match bare {
+                    Ok(mut bare) => {
+                        let mut found = Vec::new();
+                        let mut visit = |record| {
+                            found.push(record);
+                            found.len() < limit
+                        };
+                        let listed = match limit {
+                            0 => Ok(()),
+                            _ => audit::list(&mut bare.client, &filter, &mut visit).await,
+                        };
+                        listed.map(|()| found).map_err(failed)
+                    }
+                    Err(error) => Err(error),
+                });
+            }
             Survey::Counts(reply) => {
                 let _ = reply.send(match bare {
                     Ok(bare) => records::counts(&bare.client).await.map_err(failed),
@@ -283,6 +364,10 @@ impl Store for PostgresStore {
 
     fn list(&self, filter: Filter, limit: usize) -> StoreFuture<'_, Vec<Listed>> {
         Box::pin(self.ask(|queues| &queues.surveys, move |reply| Survey::List(filter, limit, reply)))
+    }
+
+    fn audit(&self, filter: AuditFilter, limit: usize) -> StoreFuture<'_, Vec<AuditRecord>> {
+        Box::pin(self.ask(|queues| &queues.surveys, move |reply| Survey::Audit(filter, limit, reply)))
     }
 
     fn revocations(&self, now: i64) -> StoreFuture<'_, Vec<Revocation>> {

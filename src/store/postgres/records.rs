@@ -9,26 +9,34 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::FromSql;
 use tokio_postgres::types::Type;
 
+use crate::store::AuditKind;
 use crate::store::CertificateRecord;
+use crate::store::Chain;
 use crate::store::Counts;
 use crate::store::CrlRecord;
 use crate::store::Filter;
 use crate::store::Listed;
 use crate::store::Order;
 use crate::store::Revocation;
+use crate::store::postgres::audit::LOG;
 use crate::store::postgres::batch::Batch;
+use crate::store::postgres::batch::Head;
 use crate::store::postgres::batch::Keys;
 use crate::store::postgres::text::escape;
 use crate::store::postgres::text::unescape;
 use crate::x509::serial::SerialNumber;
 
-const HEAD: &str = "SELECT last_record, records_lost_until FROM stepless.head WHERE id = 1 FOR UPDATE";
+const HEAD: &str = "
+    SELECT last_record, records_lost_until, audit_sequence, audit_hash FROM stepless.head WHERE id = 1 FOR UPDATE";
 
 /// A statement of its own behind [`HEAD`]: it must see what was committed while that one waited for its lock.
 const KNOWN: &str = "
     SELECT 0::smallint, key FROM stepless.spent_tokens WHERE key = ANY($1::bytea[])
     UNION ALL SELECT 1::smallint, serial FROM stepless.revocations WHERE serial = ANY($2::bytea[])
-    UNION ALL SELECT 2::smallint, serial FROM stepless.certificates WHERE serial = ANY($3::bytea[])";
+    UNION ALL SELECT 2::smallint, serial FROM stepless.certificates WHERE serial = ANY($3::bytea[])
+    UNION ALL SELECT 3::smallint, hash FROM stepless.audit WHERE sequence = $4";
+
+const REVOKED: &str = "SELECT * FROM stepless.certificates WHERE serial = ANY($1::bytea[])";
 
 const SPEND: &str =
     "INSERT INTO stepless.spent_tokens (key, expires_at) SELECT * FROM unnest($1::bytea[], $2::bigint[])";
@@ -45,7 +53,13 @@ const REVOKE: &str = "
     SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::smallint[], $5::text[], $6::bigint[], $7::text[],
         $8::text[])";
 
-const COUNT_ON: &str = "UPDATE stepless.head SET last_record = $1 WHERE id = 1";
+const COUNT_ON: &str =
+    "UPDATE stepless.head SET last_record = $1, audit_sequence = $2, audit_hash = $3 WHERE id = 1";
+
+/// As after a backup was brought back: what tokens were spent is not known, nor which CRL numbers were used.
+pub(super) const RECORDS_LOST: &str = "
+    UPDATE stepless.head SET records_lost_until = floor(extract(epoch FROM now()))::bigint + 60 WHERE id = 1;
+    UPDATE stepless.crl SET number = number + 4294967296 WHERE id = 1";
 
 const CERTIFICATE: &str = "SELECT * FROM stepless.certificates WHERE serial = $1";
 const REVOCATION: &str = "SELECT * FROM stepless.revocations WHERE serial = $1";
@@ -74,10 +88,12 @@ const WRITABLE: &str = "SELECT current_setting('transaction_read_only') FROM ste
 pub(super) struct Statements {
     head: Statement,
     known: Statement,
+    revoked: Statement,
     spend: Statement,
     issue: Statement,
     revoke: Statement,
     count_on: Statement,
+    log: Statement,
     certificate: Statement,
     revocation: Statement,
     revocations: Statement,
@@ -89,16 +105,18 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
-        let (head, known, spend, issue, revoke, count_on, certificate) = tokio::try_join!(
+        let (head, known, revoked, spend, issue, revoke, log, count_on) = tokio::try_join!(
             client.prepare(HEAD),
             client.prepare(KNOWN),
+            client.prepare(REVOKED),
             client.prepare(SPEND),
             client.prepare(ISSUE),
             client.prepare(REVOKE),
+            client.prepare(LOG),
             client.prepare(COUNT_ON),
-            client.prepare(CERTIFICATE),
         )?;
-        let (revocation, revocations, crl, record_crl, prune, writable) = tokio::try_join!(
+        let (certificate, revocation, revocations, crl, record_crl, prune, writable) = tokio::try_join!(
+            client.prepare(CERTIFICATE),
             client.prepare(REVOCATION),
             client.prepare(REVOCATIONS),
             client.prepare(CRL),
@@ -109,10 +127,12 @@ impl Statements {
         Ok(Self {
             head,
             known,
+            revoked,
             spend,
             issue,
             revoke,
             count_on,
+            log,
             certificate,
             revocation,
             revocations,
@@ -123,14 +143,36 @@ impl Statements {
         })
     }
 
-    /// Takes the turn to write, and gives the number of the last record, and until when records may be lost.
-    pub(super) async fn head(&self, client: &Client) -> Result<(i64, Option<i64>), Error> {
+    /// Takes the turn to write, and tells where the records end.
+    pub(super) async fn head(&self, client: &Client) -> Result<Head, Error> {
         let row = client.query_one(&self.head, &[]).await?;
-        Ok((row.try_get(0)?, row.try_get(1)?))
+        let chain =
+            Chain { sequence: row.try_get::<_, i64>(2)?.unsigned_abs(), hash: row.try_get::<_, Hash>(3)?.0 };
+        Ok(Head { last_record: row.try_get(0)?, records_lost_until: row.try_get(1)?, chain })
     }
 
-    pub(super) async fn known(&self, client: &Client, keys: &Keys<'_>) -> Result<Vec<Row>, Error> {
-        client.query(&self.known, &[&keys.tokens, &keys.revocations, &keys.certificates]).await
+    /// Which keys are on record, and whether the end of the log that was `seen` is.
+    pub(super) async fn known(
+        &self,
+        client: &Client,
+        keys: &Keys<'_>,
+        seen: &Chain,
+    ) -> Result<Vec<Row>, Error> {
+        let sequence = seen.sequence.cast_signed();
+        client.query(&self.known, &[&keys.tokens, &keys.revocations, &keys.certificates, &sequence]).await
+    }
+
+    /// The certificates that are to be revoked, with their numbers.
+    pub(super) async fn revoked(
+        &self,
+        client: &Client,
+        keys: &Keys<'_>,
+    ) -> Result<Vec<(i64, CertificateRecord)>, Error> {
+        if keys.revoked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = client.query(&self.revoked, &[&keys.revoked]).await?;
+        rows.iter().map(|row| Ok((row.try_get("record")?, read_certificate(row)?))).collect()
     }
 
     pub(super) async fn spend(&self, client: &Client, batch: &Batch<'_>) -> Result<u64, Error> {
@@ -189,8 +231,41 @@ impl Statements {
             .await
     }
 
+    pub(super) async fn log(&self, client: &Client, batch: &Batch<'_>) -> Result<u64, Error> {
+        let rows = &batch.audit;
+        if rows.sequence.is_empty() {
+            return Ok(0);
+        }
+        client
+            .execute(
+                &self.log,
+                &[
+                    &rows.sequence,
+                    &rows.kind,
+                    &rows.hash,
+                    &rows.certificate,
+                    &rows.revocation,
+                    &rows.previous,
+                    &rows.at,
+                    &rows.request_id,
+                    &rows.provisioner_id,
+                    &rows.named_provisioner,
+                    &rows.subject,
+                    &rows.grant_id,
+                    &rows.subject_user_id,
+                    &rows.serial,
+                    &rows.expires_at,
+                    &rows.code,
+                    &rows.cause,
+                ],
+            )
+            .await
+    }
+
     pub(super) async fn count_on(&self, client: &Client, batch: &Batch<'_>) -> Result<u64, Error> {
-        client.execute(&self.count_on, &[&batch.last_record]).await
+        let Head { last_record, chain, .. } = &batch.head;
+        let (sequence, hash) = (chain.sequence.cast_signed(), chain.hash.as_slice());
+        client.execute(&self.count_on, &[last_record, &sequence, &hash]).await
     }
 
     pub(super) async fn certificate(
@@ -257,7 +332,7 @@ impl<'a> FromSql<'a> for Text {
 
 /// A value that was not written by us.
 #[derive(Debug, thiserror::Error)]
-#[error("no serial number")]
+#[error("it was not written by stepless")]
 pub(super) struct BadValue;
 
 /// A serial number; one of a revocation may be negative.
@@ -273,12 +348,43 @@ impl<'a> FromSql<'a> for Serial {
     }
 }
 
+/// The number of what happened.
+pub(super) struct Kind(pub(super) AuditKind);
+
+impl<'a> FromSql<'a> for Kind {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        let number = u8::try_from(i16::from_sql(kind, raw)?).ok();
+        Ok(Self(number.and_then(AuditKind::from_number).ok_or(BadValue)?))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::INT2
+    }
+}
+
+/// A SHA-256.
+pub(super) struct Hash(pub(super) [u8; 32]);
+
+impl<'a> FromSql<'a> for Hash {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(raw.try_into().map_err(|_| BadValue)?))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::BYTEA
+    }
+}
+
 fn text(row: &Row, column: &str) -> Result<String, Error> {
     row.try_get::<_, Text>(column).map(|text| text.0)
 }
 
-fn optional_text(row: &Row, column: &str) -> Result<Option<String>, Error> {
+pub(super) fn optional_text(row: &Row, column: &str) -> Result<Option<String>, Error> {
     row.try_get::<_, Option<Text>>(column).map(|text| text.map(|text| text.0))
+}
+
+pub(super) fn optional_serial(row: &Row, column: &str) -> Result<Option<SerialNumber>, Error> {
+    row.try_get::<_, Option<Serial>>(column).map(|serial| serial.map(|serial| serial.0))
 }
 
 fn read_certificate(row: &Row) -> Result<CertificateRecord, Error> {
@@ -319,7 +425,7 @@ pub(super) async fn counts(client: &Client) -> Result<Counts, Error> {
 }
 
 /// Rows of a list fetched at once.
-const PAGE: i32 = 500;
+pub(super) const PAGE: i32 = 500;
 
 /// Reads certificates and revocations as [`Listed`]; those revoked without a record come last. `visit` says whether to go
 /// on.

@@ -16,9 +16,11 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE stepless.head (
         id smallint PRIMARY KEY CHECK (id = 1),
         last_record bigint NOT NULL,     -- number of the newest certificate or revocation
-        records_lost_until bigint        -- Unix seconds; tokens issued before may have been spent without a record
+        records_lost_until bigint,       -- Unix seconds; tokens issued before may have been spent without a record
+        audit_sequence bigint NOT NULL,  -- number and hash of the newest event in audit
+        audit_hash bytea NOT NULL
     );
-    INSERT INTO stepless.head (id, last_record) VALUES (1, 0);
+    INSERT INTO stepless.head (id, last_record, audit_sequence, audit_hash) VALUES (1, 0, 0, decode(repeat('00', 32), 'hex'));
 
     CREATE TABLE stepless.spent_tokens (
         key bytea PRIMARY KEY,           -- SHA-256 of what makes the token unique
@@ -60,7 +62,43 @@ const MIGRATIONS: &[&str] = &["
         der bytea NOT NULL
     );
 
+    CREATE TABLE stepless.audit (
+        sequence bigint PRIMARY KEY,     -- from 1, without gaps
+        kind smallint NOT NULL,          -- what happened; see the view audited
+        hash bytea NOT NULL,             -- SHA-256 over the hash before and the event
+        certificate bigint,              -- record of what was issued; of what was revoked, if on record then
+        revocation bigint,               -- record of the revocation
+        previous bytea,                  -- serial of the certificate that was renewed
+        -- All else of an event that is not of a certificate or revocation on record.
+        at bigint,
+        request_id text,
+        provisioner_id text,
+        named_provisioner text,
+        subject text,
+        grant_id text,
+        subject_user_id text,
+        serial bytea,
+        expires_at bigint,
+        code text,
+        cause text
+    );
+
     -- For people.
+    CREATE VIEW stepless.audited AS
+        SELECT sequence, CASE kind WHEN 2 THEN 'started' WHEN 3 THEN 'reloaded' WHEN 4 THEN 'issued'
+                WHEN 5 THEN 'renewed' WHEN 6 THEN 'rekeyed' WHEN 7 THEN 'revoked' WHEN 8 THEN 'refused'
+                ELSE kind::text END AS kind,
+            to_timestamp(coalesce(at, revoked_at, issued_at)) AS at,
+            coalesce(audit.request_id, revocations.request_id, certificates.request_id) AS request_id,
+            CASE WHEN revocation IS NULL THEN coalesce(audit.provisioner_id, certificates.provisioner_id)
+                ELSE revocations.provisioner_id END AS provisioner,
+            named_provisioner, coalesce(audit.subject, certificates.subject) AS subject,
+            coalesce(audit.grant_id, certificates.grant_id) AS grant_id,
+            coalesce(audit.subject_user_id, certificates.subject_user_id) AS subject_user_id,
+            encode(coalesce(audit.serial, revocations.serial, certificates.serial), 'hex') AS serial,
+            coalesce(code, reason_code::text) AS code, coalesce(cause, reason) AS cause
+        FROM stepless.audit LEFT JOIN stepless.certificates ON certificates.record = audit.certificate
+            LEFT JOIN stepless.revocations ON revocations.record = audit.revocation;
     CREATE VIEW stepless.issued AS
         SELECT encode(serial, 'hex') AS serial, subject, to_timestamp(not_before) AS not_before,
             to_timestamp(not_after) AS not_after, to_timestamp(issued_at) AS issued_at, provisioner_id AS provisioner,

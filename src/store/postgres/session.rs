@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
+use crate::store::Chain;
 use crate::store::Error;
 use crate::store::postgres::address::PostgresAddress;
 use crate::store::postgres::failure;
@@ -113,6 +114,8 @@ pub(super) struct Link {
     pub(super) address: PostgresAddress,
     /// The address as it is shown.
     pub(super) server: String,
+    /// The end of the audit log when something was written here last.
+    pub(super) seen: Chain,
     session: Option<Arc<Session>>,
     wait: Duration,
     /// Until then nobody tries again, and everybody hears the last reason.
@@ -122,7 +125,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(address: PostgresAddress) -> Self {
         let server = address.to_string();
-        Self { address, server, session: None, wait: FIRST_WAIT, closed: None }
+        Self { address, server, seen: Chain::default(), session: None, wait: FIRST_WAIT, closed: None }
     }
 
     /// The session, opened if there is none that works.

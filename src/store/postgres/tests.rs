@@ -11,9 +11,12 @@ use std::time::Instant;
 use super::PostgresAddress;
 use super::PostgresStore;
 use super::Residents;
+use crate::store::Broken;
 use crate::store::Commit;
 use crate::store::Error;
 use crate::store::Outcome;
+use crate::store::Renewed;
+use crate::store::SpentToken;
 use crate::store::Store;
 use crate::store::conformance;
 use crate::store::conformance::block_on;
@@ -25,6 +28,7 @@ use crate::store::conformance::check_counts;
 use crate::store::conformance::crl;
 use crate::store::conformance::only;
 use crate::store::conformance::revoke;
+use crate::store::conformance::serial;
 use crate::store::conformance::token;
 
 #[path = "../../../tests/common/postgres.rs"]
@@ -61,6 +65,7 @@ fn conforms() {
         drop(store);
         open(&server)
     };
+    conformance::audit::the_log_goes_on(open_new(&server), &reopen);
     conformance::compare_with_model(&|| open_new(&server), Some(&reopen), 12);
 }
 
@@ -89,7 +94,8 @@ fn stores_on_one_database_agree() {
         check_counts(&stores[0], u64::from(round) + 1, u64::from(round) + 1);
     }
     check(&stores[1], revoke(7, None), Outcome::Recorded);
-    let renewal = Commit { renewed: revoke(7, None).revocation.map(|r| r.serial), ..only(token(99, 100)) };
+    let renewed = Some(Renewed { serial: serial(7), rekeyed: false });
+    let renewal = Commit { renewed, ..only(token(99, 100)) };
     check(&stores[2], renewal, Outcome::AlreadyRevoked);
     let recorded = stores.iter().map(|store| block_on(store.record_crl(crl(0))).unwrap());
     assert_eq!(recorded.filter(|recorded| *recorded).count(), 1);
@@ -97,6 +103,43 @@ fn stores_on_one_database_agree() {
     let gaps = "SELECT count(*), max(record), (SELECT last_record FROM stepless.head) FROM
         (SELECT record FROM stepless.certificates UNION ALL SELECT record FROM stepless.revocations) AS records";
     assert_eq!(server.sql(gaps), "21|21|21");
+    // And so has the log.
+    assert_eq!(conformance::audit::kinds(&stores[3]).len(), 21);
+    let (walk, broken) = PostgresStore::walk_audit(stores[0].address(), &mut |_| ()).unwrap();
+    assert_eq!((walk.chain.sequence, broken), (21, None));
+    server.sql("DELETE FROM stepless.certificates WHERE record = 3");
+    let (_, broken) = PostgresStore::walk_audit(stores[0].address(), &mut |_| ()).unwrap();
+    assert_eq!(broken, Some(Broken::NoCertificate(3)));
+    assert_eq!(server.sql("SELECT count(*) FROM stepless.audited WHERE kind IN ('issued', 'revoked')"), "21");
+}
+
+#[test]
+fn a_failover_that_lost_records_is_noticed() {
+    let Some(server) = Postgres::start() else { return };
+    let store = open_new(&server);
+    let before: i64 = server.sql("SELECT extract(epoch FROM now())::bigint").parse().unwrap();
+    let issued = |key: u8, at: i64| only(SpentToken { issued_at: Some(at), ..token(key, at + 300) });
+    check(&store, both(token(1, 100), certificate(1)), Outcome::Recorded);
+    assert!(block_on(store.record_crl(crl(0))).unwrap());
+    // What a standby has that lags behind.
+    server.sql("CREATE TABLE copy AS TABLE stepless.head");
+    check(
+        &store,
+        Commit { token: issued(2, before).token, ..both(token(0, 0), certificate(2)) },
+        Outcome::Recorded,
+    );
+    server.sql(
+        "DELETE FROM stepless.certificates WHERE record = 2; DELETE FROM stepless.audit WHERE sequence = 2;
+         DELETE FROM stepless.spent_tokens WHERE expires_at > 100;
+         UPDATE stepless.head SET (last_record, audit_sequence, audit_hash) =
+             (SELECT last_record, audit_sequence, audit_hash FROM copy)",
+    );
+    // It was spent, and nobody but this process knows.
+    check(&store, issued(2, before), Outcome::TokenAlreadySpent);
+    check(&store, issued(3, before), Outcome::TokenAlreadySpent);
+    check(&store, issued(3, before + 3600), Outcome::Recorded);
+    check(&store, both(issued(4, before + 3600).token.unwrap(), certificate(3)), Outcome::Recorded);
+    assert_eq!(block_on(store.crl()).unwrap().map(|crl| crl.number), Some(1 << 32));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
+use crate::store::Chain;
 use crate::store::Commit;
 use crate::store::CrlRecord;
 use crate::store::Error;
@@ -17,6 +18,7 @@ use crate::store::postgres::batch::Batch;
 use crate::store::postgres::batch::Keys;
 use crate::store::postgres::batch::Known;
 use crate::store::postgres::failure;
+use crate::store::postgres::records::RECORDS_LOST;
 use crate::store::postgres::session::Link;
 use crate::store::postgres::session::Session;
 
@@ -127,7 +129,19 @@ async fn record(link: &mut Link, commits: &[&Commit]) -> Result<Vec<Outcome>, Fa
     loop {
         let session = link.session().await.map_err(Fault::Servers)?;
         let mut committing = false;
-        let written = tokio::time::timeout(PATIENCE, write(&session, commits, &mut committing)).await;
+        let write = write(&session, commits, &mut committing, &mut link.seen);
+        let written = match tokio::time::timeout(PATIENCE, write).await {
+            Ok(Err(Stop::RecordsLost)) => match note_loss(&session).await {
+                Ok(()) => {
+                    link.seen = Chain::default();
+                    continue;
+                }
+                Err(error) => Ok(Err(error)),
+            },
+            Ok(Err(Stop::Server(error))) => Ok(Err(error)),
+            Ok(Ok(outcomes)) => Ok(Ok(outcomes)),
+            Err(elapsed) => Err(elapsed),
+        };
         let error = match written {
             Ok(Ok(outcomes)) => return Ok(outcomes),
             Ok(Err(error)) => error,
@@ -169,23 +183,42 @@ fn lost(link: &Link, committing: bool, detail: String) -> Error {
     if committing { Error::Unknown { server, detail } } else { Error::Unavailable { server, detail } }
 }
 
-/// Writes the commits. `committing` tells whether the server may have recorded them, after an error.
+/// What stops a transaction.
+enum Stop {
+    Server(tokio_postgres::Error),
+    /// What this process has recorded is on record no more.
+    RecordsLost,
+}
+
+impl From<tokio_postgres::Error> for Stop {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Server(error)
+    }
+}
+
+/// Writes the commits. `committing` tells whether the server may have recorded them, after an error; `seen` is the end
+/// of the audit log when this process wrote last.
 async fn write(
     session: &Arc<Session>,
     commits: &[&Commit],
     committing: &mut bool,
-) -> Result<Vec<Outcome>, tokio_postgres::Error> {
+    seen: &mut Chain,
+) -> Result<Vec<Outcome>, Stop> {
     let (client, statements) = (&session.client, &session.statements);
     let keys = Keys::of(commits);
     // Read committed, since each statement must see what others have committed until it begins.
-    let ((), (last_record, records_lost_until), known) = tokio::try_join!(
+    let ((), head, known, revoked) = tokio::try_join!(
         biased;
         client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
         statements.head(client),
-        statements.known(client, &keys),
+        statements.known(client, &keys, seen),
+        statements.revoked(client, &keys),
     )?;
-    let known = Known::read(&known, records_lost_until)?;
-    let batch = Batch::decide(commits, known, last_record);
+    let known = Known::read(&known, &head)?;
+    if !known.has(seen) {
+        return Err(Stop::RecordsLost);
+    }
+    let batch = Batch::decide(commits, known, &revoked, head);
     if batch.is_empty() {
         client.batch_execute("ROLLBACK").await?;
         return Ok(batch.outcomes);
@@ -197,10 +230,22 @@ async fn write(
         statements.spend(client, &batch),
         statements.revoke(client, &batch),
         statements.issue(client, &batch),
+        statements.log(client, &batch),
         statements.count_on(client, &batch),
         client.batch_execute("COMMIT"),
     )?;
+    *seen = batch.head.chain;
     Ok(batch.outcomes)
+}
+
+/// Notes that records were lost, on a connection whose transaction has read so and holds the turn.
+async fn note_loss(session: &Session) -> Result<(), tokio_postgres::Error> {
+    tracing::error!(
+        hint = "see docs/scaling.md, After a failover",
+        "the database has lost what was recorded in it: tokens made before the next minute are refused"
+    );
+    session.client.batch_execute(RECORDS_LOST).await?;
+    session.client.batch_execute("COMMIT").await
 }
 
 async fn record_crl(link: &mut Link, crl: &CrlRecord) -> Result<bool, Error> {
