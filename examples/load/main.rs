@@ -11,6 +11,9 @@
 //!
 //! `--requests N` certificates in each measurement (6000), `--rounds N` of all (3), `--stored N` certificates before the
 //! last ones (20000), `--write FILE` puts the table between the markers of a document.
+//!
+//! `--shared DATASOURCE` measures 1, 2 and 4 processes on that PostgreSQL database instead, and with `--postmaster PID` what
+//! its server takes.
 
 #![allow(
     clippy::expect_used,
@@ -25,6 +28,7 @@ mod client;
 mod process;
 mod requests;
 mod server;
+mod shared;
 mod table;
 
 use std::path::PathBuf;
@@ -43,11 +47,14 @@ struct Arguments {
     rounds: usize,
     stored: usize,
     write: Option<PathBuf>,
+    shared: Option<String>,
+    postmaster: Option<u32>,
 }
 
 impl Arguments {
     fn read() -> Self {
-        let mut read = Self { requests: 6000, rounds: 3, stored: 20_000, write: None };
+        let mut read =
+            Self { requests: 6000, rounds: 3, stored: 20_000, write: None, shared: None, postmaster: None };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let value = arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
@@ -56,6 +63,8 @@ impl Arguments {
                 "--rounds" => read.rounds = value.parse().expect("a number"),
                 "--stored" => read.stored = value.parse().expect("a number"),
                 "--write" => read.write = Some(value.into()),
+                "--shared" => read.shared = Some(value),
+                "--postmaster" => read.postmaster = Some(value.parse().expect("a process id")),
                 _ => panic!("unknown argument {name}"),
             }
         }
@@ -66,6 +75,14 @@ impl Arguments {
 fn main() {
     let arguments = Arguments::read();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let Some(data_source) = &arguments.shared {
+        let table = shared::measure(&runtime, data_source, arguments.postmaster, arguments.requests);
+        println!("{table}");
+        if let Some(path) = &arguments.write {
+            table::write(path, &table);
+        }
+        return;
+    }
     let kinds = match server::reference_available() {
         Ok(()) => vec![Kind::Stepless, Kind::StepCa],
         Err(reason) => {

@@ -15,6 +15,14 @@ pub(crate) fn cpu(id: u32) -> Duration {
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
+/// The CPU time of a process and all of its children.
+pub(crate) fn family_cpu(id: u32) -> Duration {
+    let children =
+        std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("the process runs");
+    let children = children.split_whitespace().map(|id| id.parse().expect("a process id"));
+    cpu(id) + children.map(cpu).sum::<Duration>()
+}
+
 /// A line of `/proc/pid/status` in KiB, `VmRSS` or `VmHWM`.
 pub(crate) fn memory(id: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process runs");

@@ -63,13 +63,26 @@ pub(crate) fn reference_available() -> Result<(), String> {
 impl Server {
     /// Starts one on a fresh copy of the fixture.
     pub(crate) fn start(kind: Kind) -> Self {
+        Self::start_with(kind, |text| text)
+    }
+
+    /// Starts stepless on a fresh copy, with its records on a PostgreSQL server.
+    pub(crate) fn start_shared(data_source: &str) -> Self {
+        Self::start_with(Kind::Stepless, |text| {
+            let text = text.replace("\"badgerv2\"", "\"postgresql\"");
+            text.replace("\"dataSource\": \"db\"", &format!("\"dataSource\": \"{data_source}\""))
+        })
+    }
+
+    fn start_with(kind: Kind, edit: impl FnOnce(String) -> String) -> Self {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/fixtures/mosaic");
         let directory = TempDir::with_prefix("stepless-load-").expect("a temporary folder");
         copy(&fixture, directory.path());
         let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
         let path = directory.path().join("ca.json");
         let text = std::fs::read_to_string(&path).expect("ca.json");
-        std::fs::write(&path, text.replace("127.0.0.1:9500", &address.to_string())).expect("ca.json");
+        let text = edit(text.replace("127.0.0.1:9500", &address.to_string()));
+        std::fs::write(&path, text).expect("ca.json");
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect("a file");
         let mut server = Self {
             kind,

@@ -8,9 +8,11 @@ use crate::cli::failure::Failure;
 use crate::cli::init;
 use crate::cli::password;
 use crate::config;
+use crate::config::CaJson;
 use crate::config::Database;
 use crate::store;
 use crate::store::PostgresAddress;
+use crate::store::RegisterAddress;
 use crate::store::SqliteReader;
 
 /// Which authority's records.
@@ -88,6 +90,16 @@ pub(super) fn server_address(database: &Database) -> Result<Option<PostgresAddre
     PostgresAddress::parse(&database.data_source, database.name.as_deref(), password)
         .map(Some)
         .map_err(|error| store_failure(&error))
+}
+
+/// The address of the register of spent tokens, if there is to be one.
+pub(super) fn register_address(ca: &CaJson) -> Result<Option<RegisterAddress>, Failure> {
+    let Some(url) = &ca.token_register else { return Ok(None) };
+    let password = password::of_register()?;
+    let password = password.as_ref().map(|password| password.as_str());
+    RegisterAddress::parse(url.expose(), password)
+        .map(Some)
+        .map_err(|error| Failure::start(error.to_string(), "correct authority.tokenRegister in ca.json"))
 }
 
 /// Where stepless keeps its records: beside step-ca's, which it neither reads nor changes.

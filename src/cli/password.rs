@@ -32,10 +32,15 @@ pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
 const CREDENTIALS: [&str; 2] = ["stepless-password", "password"];
 
 /// Reads the credential that systemd lays down for a unit with `LoadCredential=`, if there is one.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 pub(super) fn from_credential() -> Result<Option<Zeroizing<String>>, Failure> {
+    credential(&CREDENTIALS)
+}
+
+/// The first credential of these names that there is.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn credential(names: &[&str]) -> Result<Option<Zeroizing<String>>, Failure> {
     let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from) else { return Ok(None) };
-    let path = CREDENTIALS.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    let path = names.iter().map(|name| folder.join(name)).find(|path| path.exists());
     path.map(|path| from_file(&path)).transpose()
 }
 
@@ -43,12 +48,15 @@ pub(super) fn from_credential() -> Result<Option<Zeroizing<String>>, Failure> {
 /// `PGPASSWORD`, as step-ca's driver takes it.
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 pub(super) fn of_database() -> Result<Option<Zeroizing<String>>, Failure> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let path = folder.map(|folder| folder.join("stepless-database-password")).filter(|path| path.exists());
-    match path {
-        Some(path) => from_file(&path).map(Some),
+    match credential(&["stepless-database-password"])? {
+        Some(password) => Ok(Some(password)),
         None => Ok(std::env::var("PGPASSWORD").ok().filter(|word| !word.is_empty()).map(Zeroizing::new)),
     }
+}
+
+/// The password of a register of spent tokens whose address has none: the credential `stepless-register-password`.
+pub(super) fn of_register() -> Result<Option<Zeroizing<String>>, Failure> {
+    credential(&["stepless-register-password"])
 }
 
 /// Asks on the terminal; without one it says what to do instead.

@@ -8,18 +8,21 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use crate::cli::block_on;
 use crate::cli::database;
 use crate::cli::directory;
 use crate::cli::failure::Failure;
 use crate::config::CaJson;
 use crate::config::Database;
-use crate::store::Error;
 use crate::store;
+use crate::store::Error;
 use crate::store::MemoryStore;
 use crate::store::PostgresAddress;
 use crate::store::PostgresStore;
+use crate::store::RegisteredStore;
 use crate::store::SqliteStore;
 use crate::store::Store;
+use crate::store::TokenRegister;
 
 /// The store, and what the operator has to know about it.
 pub(super) struct Opened {
@@ -38,13 +41,18 @@ pub(super) struct Wishes {
     pub(super) accept_clock: bool,
 }
 
+/// Opens the store, and the register before it if there is to be one.
+pub(super) fn open(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -> Result<Opened, Failure> {
+    let mut opened = open_store(ca, config, wishes, now)?;
+    if let Some(address) = database::register_address(ca)? {
+        let register = TokenRegister::open(&address).map_err(|error| database::store_failure(&error))?;
+        opened.store = Arc::new(RegisteredStore::new(opened.store, register));
+    }
+    Ok(opened)
+}
+
 /// Opens the store that the `db` of `config` stands for.
-pub(super) async fn open(
-    ca: &CaJson,
-    config: &Path,
-    wishes: Wishes,
-    now: OffsetDateTime,
-) -> Result<Opened, Failure> {
+fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -> Result<Opened, Failure> {
     let Wishes { forget, accept_clock } = wishes;
     let Some(database) = &ca.database else {
         let meant_for_records = [(forget, "--forget-database"), (accept_clock, "--accept-clock")];
@@ -89,7 +97,7 @@ pub(super) async fn open(
     let now = now.unix_timestamp();
     match store.check_clock(now) {
         Err(behind @ Error::ClockBehind { .. }) if accept_clock => {
-            store.accept_clock(now).await.map_err(failed)?;
+            block_on(store.accept_clock(now))?.map_err(failed)?;
             warnings.push(format!(
                 "the clock is taken for right, and tokens made before the next minute are refused; {behind}"
             ));

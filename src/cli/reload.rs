@@ -73,6 +73,10 @@ impl Reloader {
         if config.ca.database != old.database {
             return Err(Failure::start("db cannot change while the server runs", "restart it"));
         }
+        if config.ca.token_register != old.token_register {
+            let message = "authority.tokenRegister cannot change while the server runs";
+            return Err(Failure::start(message, "restart it"));
+        }
         let mut warnings = config.ca.warnings.clone();
         let log_format = config.ca.log_format.clone();
         let address = self.address.clone().unwrap_or_else(|| config.ca.address.clone());

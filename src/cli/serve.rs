@@ -151,7 +151,7 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
     let wishes = Wishes { forget: args.forget_database, accept_clock: args.accept_clock };
-    let database = runtime.block_on(records::open(&config.ca, path, wishes, SystemClock.now()))?;
+    let database = records::open(&config.ca, path, wishes, SystemClock.now())?;
     runtime.block_on(async {
         // Before anyone can know that it serves, so that no signal finds it unprepared.
         let signals = Signals::new()?;

@@ -25,7 +25,7 @@ use crate::x509::name::Subject;
 use crate::x509::oid::Oid;
 
 /// A password that stands in ca.json: wiped when dropped, shown by no `Debug`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {
@@ -84,6 +84,9 @@ pub struct CaJson {
     pub policy: Option<NamePolicy>,
     /// Whether tokens from before the authority's start are taken.
     pub disable_issued_at_check: bool,
+    /// The address of a register of spent tokens, from `authority.tokenRegister`, which step-ca ignores. A password may
+    /// stand in it.
+    pub token_register: Option<Password>,
     /// The arc below which the grant extensions stand.
     pub oid_arc: Oid,
     /// The provisioners of type JWK and X5C in order.
@@ -136,6 +139,10 @@ pub fn parse(bytes: &[u8]) -> Result<CaJson, Error> {
         default_subject: Subject::default(),
         policy: None,
         disable_issued_at_check: false,
+        token_register: match &authority {
+            Some(authority) => authority.string("tokenRegister")?.map(|url| Password(Zeroizing::new(url))),
+            None => None,
+        },
         oid_arc: arc(authority.as_ref())?,
         provisioners: Vec::new(),
         warnings: Vec::new(),

@@ -130,14 +130,14 @@ pub enum Error {
         /// The system's reason.
         detail: String,
     },
-    /// What `dataSource` says cannot be used.
-    #[error("the dataSource of the database cannot be used: {reason}")]
+    /// What `dataSource` or `tokenRegister` says cannot be used.
+    #[error("the address of a server of records cannot be used: {reason}")]
     Address {
         /// Why not, without any of its values.
         reason: String,
     },
-    /// The server of the database cannot be reached, or does not serve now. Nothing is recorded.
-    #[error("database {server} is not available: {detail}")]
+    /// The server of the database, or of spent tokens, cannot be reached or does not serve now. Nothing is recorded.
+    #[error("{server} is not available: {detail}")]
     Unavailable {
         /// Its address, without the password.
         server: String,
@@ -195,7 +195,7 @@ impl Error {
             Self::Address { .. } => {
                 "write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"
             }
-            Self::Unavailable { .. } => "check that the server runs, its address, its password and sslmode",
+            Self::Unavailable { .. } => "check that the server runs, its address, its password and TLS",
             Self::Unknown { .. } => "look for the certificate with `stepless list`, or ask with a new token",
             Self::Database { .. } => {
                 "check the disk, and the file with `sqlite3 FILE 'PRAGMA integrity_check'`"

@@ -6,7 +6,8 @@
 //!
 //! - [`MemoryStore`] forgets everything when it is dropped;
 //! - `SqliteStore` (feature `sqlite`) keeps everything in one file;
-//! - `PostgresStore` (feature `postgres`) keeps everything on a server that any number of processes share.
+//! - `PostgresStore` (feature `postgres`) keeps everything on a server that any number of processes share;
+//! - `RegisteredStore` (feature `valkey`) is another store whose used tokens a Valkey or Redis server knows too.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -20,11 +21,17 @@ mod chain;
 mod conformance;
 mod error;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "valkey"))]
+mod percent;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+#[cfg(feature = "valkey")]
+mod register;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "valkey"))]
+mod tls;
 
 pub use audit::AuditEvent;
 pub use audit::AuditFilter;
@@ -53,6 +60,12 @@ pub use record::Renewed;
 pub use record::Revocation;
 pub use record::SpentToken;
 pub use record::TokenKey;
+#[cfg(feature = "valkey")]
+pub use register::RegisterAddress;
+#[cfg(feature = "valkey")]
+pub use register::RegisteredStore;
+#[cfg(feature = "valkey")]
+pub use register::TokenRegister;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Restored;
 #[cfg(feature = "sqlite")]

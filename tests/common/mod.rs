@@ -25,6 +25,8 @@ pub(crate) mod panics;
 pub(crate) mod prometheus;
 #[cfg(unix)]
 pub(crate) mod postgres;
+#[cfg(unix)]
+pub(crate) mod redis;
 pub(crate) mod served;
 pub(crate) mod token;
 pub(crate) mod tools;

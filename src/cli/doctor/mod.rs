@@ -58,6 +58,7 @@ fn examine(args: &Args, report: &mut Report) -> Result<(), Failure> {
     files::modes(report, &path, &ca);
     files::provisioners(report, &ca);
     records::store(report, ca.database.as_ref(), &path);
+    records::register(report, &ca);
     let Some(config) = load(args, report, ca)? else { return Ok(()) };
     for warning in &config.ca.warnings {
         report.warn("configuration", &target, warning, "see docs/divergences.md and docs/templates.md");

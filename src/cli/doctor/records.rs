@@ -6,6 +6,7 @@ use crate::cli::database;
 use crate::cli::doctor::report::Report;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
+use crate::config::CaJson;
 use crate::config::Database;
 use crate::store;
 use crate::store::CLOCK_TOLERANCE;
@@ -15,6 +16,7 @@ use crate::store::PostgresStore;
 use crate::store::SqliteReader;
 use crate::store::SqliteStore;
 use crate::store::Store as _;
+use crate::store::TokenRegister;
 
 pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &std::path::Path) {
     let Some(database) = database else {
@@ -79,6 +81,22 @@ fn on_server(report: &mut Report, address: &PostgresAddress) {
     let looked = looked.map_err(|error| (error.to_string(), error.hint()));
     if let Some(newest) = report.done("store", &target, begun, looked) {
         clock(report, newest);
+    }
+}
+
+/// Whether the register of spent tokens answers, if there is to be one.
+pub(super) fn register(report: &mut Report, ca: &CaJson) {
+    match database::register_address(ca) {
+        Ok(None) => {}
+        Ok(Some(address)) => {
+            report.run("register", &address.to_string(), || {
+                TokenRegister::open(&address).map(drop).map_err(|error| (error.to_string(), error.hint()))
+            });
+        }
+        Err(failure) => {
+            let hint = "write it as rediss://USER:PASSWORD@HOST:PORT/DATABASE";
+            report.fail("register", "authority.tokenRegister", failure.message(), hint);
+        }
     }
 }
 

@@ -15,6 +15,9 @@ use tokio_postgres::config::TargetSessionAttrs;
 use zeroize::Zeroizing;
 
 use crate::store::Error;
+use crate::store::percent;
+use crate::store::tls::Protection;
+use crate::store::tls::Verify;
 
 /// How long a connection may take unless `connect_timeout` says otherwise.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -32,26 +35,6 @@ pub struct PostgresAddress {
     /// For each host.
     connect_timeout: Duration,
     shown: String,
-}
-
-/// What is asked of the server's certificate, and the files for that.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Protection {
-    pub(super) verify: Verify,
-    /// `sslrootcert`; without it the roots of the system.
-    pub(super) roots: Option<PathBuf>,
-    /// `sslcert` and `sslkey`: the client's own.
-    pub(super) identity: Option<(PathBuf, PathBuf)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verify {
-    /// Any certificate will do: `disable` to `require` without roots.
-    Nothing,
-    /// It is issued by one of the roots: `verify-ca`.
-    Chain,
-    /// And it has the server's name: `verify-full`.
-    ChainAndName,
 }
 
 impl PostgresAddress {
@@ -245,9 +228,9 @@ fn from_url(rest: &str) -> Option<Settings> {
     let hosts = match authority.rsplit_once('@') {
         Some((user_info, hosts)) => {
             let (user, password) = user_info.split_once(':').map_or((user_info, None), |(u, p)| (u, Some(p)));
-            settings.set("user", &unescape(user)?);
+            settings.set("user", &percent::decode(user)?);
             if let Some(password) = password {
-                settings.set("password", &unescape(password)?);
+                settings.set("password", &percent::decode(password)?);
             }
             hosts
         }
@@ -264,33 +247,20 @@ fn from_url(rest: &str) -> Option<Settings> {
                 }
                 None => host.split_once(':').unwrap_or((host, "")),
             };
-            names.push(unescape(name)?.to_string());
+            names.push(percent::decode(name)?.to_string());
             ports.push(if port.is_empty() { "5432" } else { port });
         }
         settings.set("host", &names.join(","));
         settings.set("port", &ports.join(","));
     }
     if !database.is_empty() {
-        settings.set("database", &unescape(database)?);
+        settings.set("database", &percent::decode(database)?);
     }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        settings.set(&unescape(name)?, &unescape(&value.replace('+', " "))?);
+        settings.set(&percent::decode(name)?, &percent::decode(&value.replace('+', " "))?);
     }
     Some(settings)
-}
-
-/// Undoes percent-encoding.
-fn unescape(text: &str) -> Option<Zeroizing<String>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        bytes.extend(crate::hex::decode(after.get(..2)?)?);
-        rest = &after[2..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).ok().map(Zeroizing::new)
 }
 
 /// `name = value` pairs; a value in single quotes may hold spaces, and `\` takes the next character as it is.
