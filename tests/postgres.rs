@@ -88,8 +88,8 @@ impl Site {
         let answer = self.client(index).send(&Request::get("/crl")).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
         let list: CertificateList = CertificateList::from_der(&answer.body).unwrap();
-        let number = list.tbs_cert_list.crl_extensions.unwrap().into_iter();
-        let number = number.filter(|extension| extension.extn_id.to_string() == "2.5.29.20").next().unwrap();
+        let mut extensions = list.tbs_cert_list.crl_extensions.unwrap().into_iter();
+        let number = extensions.find(|extension| extension.extn_id.to_string() == "2.5.29.20").unwrap();
         let number =
             number.extn_value.as_bytes()[2..].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
         (number, list.tbs_cert_list.revoked_certificates.map_or(0, |revoked| revoked.len()))

@@ -1,7 +1,7 @@
 //! The store of `serve`: opening it, what becomes of the records of step-ca, and starting afresh.
 //!
-//! stepless keeps a file of its own, or tables of its own in a PostgreSQL database, and reads none of step-ca's. Used tokens of step-ca are refused all the same,
-//! since they are older than the start; its revocations are not known.
+//! stepless keeps a file of its own, or tables of its own in a PostgreSQL database, and reads none of step-ca's. Used
+//! tokens of step-ca are refused all the same, since they are older than the start; its revocations are not known.
 
 use std::path::Path;
 use std::sync::Arc;

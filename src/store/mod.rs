@@ -32,6 +32,9 @@ mod register;
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "valkey"))]
 mod tls;
+#[cfg(all(test, unix, any(feature = "postgres", feature = "valkey")))]
+#[path = "../../tests/common/tools.rs"]
+mod tools;
 
 pub use audit::AuditEvent;
 pub use audit::AuditFilter;

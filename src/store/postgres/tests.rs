@@ -33,10 +33,8 @@ use crate::store::conformance::token;
 
 #[path = "../../../tests/common/postgres.rs"]
 mod server;
-#[expect(dead_code, reason = "shared with the tests of whole processes, which use more of it")]
-#[path = "../../../tests/common/tools.rs"]
-mod tools;
 
+use crate::store::tools;
 use server::PASSWORD;
 use server::Postgres;
 

@@ -26,9 +26,8 @@ use crate::store::conformance::token;
 
 #[path = "../../../tests/common/redis.rs"]
 mod server;
-#[path = "../../../tests/common/tools.rs"]
-mod tools;
 
+use crate::store::tools;
 use server::PASSWORD;
 use server::Redis;
 
