@@ -40,6 +40,8 @@ mod reader;
 mod records;
 mod schema;
 mod session;
+mod statements;
+mod survey;
 mod text;
 mod tls;
 mod writer;
@@ -49,6 +51,7 @@ pub use address::PostgresAddress;
 use reader::Question;
 use session::Bare;
 use session::Link;
+use survey::Survey;
 use writer::Reply;
 use writer::Request;
 
@@ -87,13 +90,6 @@ struct Queues {
     questions: Sender<Question>,
     /// Long reading, each on a connection of its own.
     surveys: Sender<Survey>,
-}
-
-#[derive(Debug)]
-enum Survey {
-    List(Filter, usize, Reply<Vec<Listed>>),
-    Audit(AuditFilter, usize, Reply<Vec<AuditRecord>>),
-    Counts(Reply<Counts>),
 }
 
 /// Who has kept records in a database.
@@ -143,7 +139,7 @@ impl PostgresStore {
                 tokio::join!(
                     writer::run(link, written),
                     reader::run(Link::new(for_thread.clone()), asked),
-                    survey(for_thread.clone(), surveyed),
+                    survey::run(for_thread.clone(), surveyed),
                 );
                 Ok(())
             };
@@ -294,57 +290,6 @@ fn no_thread(address: &PostgresAddress, error: &std::io::Error) -> Error {
 
 fn stopped(address: &PostgresAddress) -> Error {
     Error::Stopped { path: address.to_string().into() }
-}
-
-/// Reads through everything for whoever asks, one at a time.
-async fn survey(address: PostgresAddress, mut surveys: mpsc::Receiver<Survey>) {
-    let server = address.to_string();
-    let failed = failure::of(&server);
-    while let Some(survey) = surveys.recv().await {
-        let bare = Bare::open_for_long(&address).await;
-        match survey {
-            Survey::List(filter, limit, reply) => {
-                let _ = reply.send(match bare {
-                    Ok(mut bare) => {
-                        let mut found = Vec::new();
-                        let mut visit = |listed| {
-                            found.push(listed);
-                            found.len() < limit
-                        };
-                        let listed = match limit {
-                            0 => Ok(()),
-                            _ => records::list(&mut bare.client, &filter, &mut visit).await,
-                        };
-                        listed.map(|()| found).map_err(failed)
-                    }
-                    Err(error) => Err(error),
-                });
-            }
-            Survey::Audit(filter, limit, reply) => {
-                let _ = reply.send(match bare {
-                    Ok(mut bare) => {
-                        let mut found = Vec::new();
-                        let mut visit = |record| {
-                            found.push(record);
-                            found.len() < limit
-                        };
-                        let listed = match limit {
-                            0 => Ok(()),
-                            _ => audit::list(&mut bare.client, &filter, &mut visit).await,
-                        };
-                        listed.map(|()| found).map_err(failed)
-                    }
-                    Err(error) => Err(error),
-                });
-            }
-            Survey::Counts(reply) => {
-                let _ = reply.send(match bare {
-                    Ok(bare) => records::counts(&bare.client).await.map_err(failed),
-                    Err(error) => Err(error),
-                });
-            }
-        }
-    }
 }
 
 impl Store for PostgresStore {

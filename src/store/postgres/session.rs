@@ -11,8 +11,8 @@ use crate::store::Chain;
 use crate::store::Error;
 use crate::store::postgres::address::PostgresAddress;
 use crate::store::postgres::failure;
-use crate::store::postgres::records::Statements;
 use crate::store::postgres::schema;
+use crate::store::postgres::statements::Statements;
 use crate::store::postgres::tls::Tls;
 
 /// The server gives up a statement, or a wait for another process, after this time, and a transaction whose process

@@ -18,9 +18,9 @@ use crate::store::postgres::batch::Batch;
 use crate::store::postgres::batch::Keys;
 use crate::store::postgres::batch::Known;
 use crate::store::postgres::failure;
-use crate::store::postgres::records::RECORDS_LOST;
 use crate::store::postgres::session::Link;
 use crate::store::postgres::session::Session;
+use crate::store::postgres::statements::RECORDS_LOST;
 
 /// Commits in one transaction at most.
 const BATCH: usize = 512;
