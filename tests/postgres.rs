@@ -165,6 +165,15 @@ fn what_one_process_revokes_the_others_do_not_renew() {
     }
     assert!(*numbers.last().unwrap() > before.0, "{numbers:?}");
 
+    let (code, said) = site.run("audit verify --config ca.json");
+    assert_eq!(code, Some(0), "{said}");
+    let (_, said) = site.run("audit export --config ca.json --kind revoked --kind renewed");
+    assert!(said.contains("renewed") && said.contains("a.example"), "{said}");
+    site.server.sql("UPDATE stepless.certificates SET subject = 'CN=b.example' WHERE record = 1");
+    let (code, said) = site.run("audit verify --config ca.json");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("was altered"), "{said}");
+
     // Backups of a file are for files.
     let (code, said) = site.run("backup copy.db --config ca.json");
     assert_eq!(code, Some(1), "{said}");

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::cli::database;
 use crate::cli::database::Place;
 use crate::cli::failure::Failure;
+use crate::cli::reader::Reader;
 use crate::cli::rows;
 use crate::cli::rows::Format;
 use crate::cli::rows::Rows;
@@ -19,7 +20,6 @@ use crate::store::AuditFilter;
 use crate::store::AuditKind;
 use crate::store::AuditRecord;
 use crate::store::AuditWalk;
-use crate::store::SqliteReader;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -154,7 +154,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
 
 /// Prints the records that fit.
 pub(super) fn print(
-    reader: &SqliteReader,
+    reader: &Reader,
     filter: &AuditFilter,
     limit: Option<usize>,
     mut output: Rows,
@@ -216,7 +216,6 @@ fn who(event: &AuditEvent) -> Option<String> {
 
 fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let head = args.head.as_deref().map(noted).transpose()?;
-    let path = args.place.path()?;
     let reader = args.place.reader()?;
     let (mut found, mut at) = (None, None);
     let walked = reader.walk_audit(&mut |record| {
@@ -230,11 +229,11 @@ fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let (walk, broken) = walked.map_err(|error| database::store_failure(&error))?;
     if let Some(broken) = broken {
         return Err(Failure::usage(
-            format!("{broken}, in {}", path.display()),
+            format!("{broken}, in {}", reader),
             match walk.chain.sequence {
                 0 => "nothing of the log is as it was written; compare it with that of a backup".to_owned(),
                 last => format!(
-                    "records 1 to {last} are as they were written; find out who can write that file, and compare \
+                    "records 1 to {last} are as they were written; find out who can write there, and compare \
                      it with a backup"
                 ),
             },
@@ -246,16 +245,16 @@ fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     {
         let last = walk.chain.sequence;
         return Err(Failure::usage(
-            format!("there is no audit record {number} in {}: the last one is {last}", path.display()),
+            format!("there is no audit record {number} in {}: the last one is {last}", reader),
             cut,
         ));
     }
     if head.is_some() && (found.is_none() || args.at.is_some_and(|number| found != Some(number))) {
         let which =
             args.at.map_or_else(|| "no audit record".to_owned(), |at| format!("not audit record {at}"));
-        return Err(Failure::usage(format!("{which} in {} has that hash", path.display()), cut));
+        return Err(Failure::usage(format!("{which} in {} has that hash", reader), cut));
     }
-    super::print(&report(&path.display().to_string(), &walk, found, args.at.zip(at)));
+    super::print(&report(&reader.to_string(), &walk, found, args.at.zip(at)));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::cli::failure;
 use crate::cli::failure::Failure;
 use crate::cli::init;
 use crate::cli::password;
+use crate::cli::reader::Reader;
 use crate::config;
 use crate::config::CaJson;
 use crate::config::Database;
@@ -28,7 +29,7 @@ pub(super) struct Place {
 
 /// Where an authority's records are.
 #[derive(Debug)]
-pub(super) enum Records {
+enum Records {
     /// In a file.
     File(PathBuf),
     /// On a server.
@@ -48,7 +49,7 @@ impl Place {
     }
 
     /// Where the records are.
-    pub(super) fn records(&self) -> Result<Records, Failure> {
+    fn records(&self) -> Result<Records, Failure> {
         if let Some(path) = &self.db {
             return Ok(Records::File(path.clone()));
         }
@@ -75,8 +76,14 @@ impl Place {
     }
 
     /// The records, to be read beside whoever writes them.
-    pub(super) fn reader(&self) -> Result<SqliteReader, Failure> {
-        SqliteReader::open(&self.path()?).map_err(|error| store_failure(&error))
+    pub(super) fn reader(&self) -> Result<Reader, Failure> {
+        match self.records()? {
+            Records::File(path) => match SqliteReader::open(&path) {
+                Ok(reader) => Ok(Reader::File(reader, path)),
+                Err(error) => Err(store_failure(&error)),
+            },
+            Records::Server(address) => Ok(Reader::Server(address)),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ mod process;
 mod provisioner;
 mod provisioner_add;
 mod provisioner_key;
+mod reader;
 mod records;
 mod reload;
 mod renew;
