@@ -32,7 +32,11 @@ mod register;
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "valkey"))]
 mod tls;
-#[cfg(all(test, unix, any(feature = "postgres", feature = "valkey")))]
+#[cfg(test)]
+#[cfg_attr(
+    not(all(unix, feature = "postgres", feature = "valkey")),
+    expect(dead_code, reason = "the tests of stores on servers use it")
+)]
 #[path = "../../tests/common/tools.rs"]
 mod tools;
 

@@ -85,7 +85,7 @@ const MIGRATIONS: &[&str] = &["
 
     -- For people.
     CREATE VIEW stepless.audited AS
-        SELECT sequence, CASE kind WHEN 2 THEN 'started' WHEN 3 THEN 'reloaded' WHEN 4 THEN 'issued'
+        SELECT sequence, CASE kind WHEN 1 THEN 'began' WHEN 2 THEN 'started' WHEN 3 THEN 'reloaded' WHEN 4 THEN 'issued'
                 WHEN 5 THEN 'renewed' WHEN 6 THEN 'rekeyed' WHEN 7 THEN 'revoked' WHEN 8 THEN 'refused'
                 ELSE kind::text END AS kind,
             to_timestamp(coalesce(at, revoked_at, issued_at)) AS at,
