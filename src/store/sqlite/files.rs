@@ -22,8 +22,15 @@ use crate::store::Error;
 pub(super) struct Claim {
     path: PathBuf,
     identity: Option<Identity>,
-    /// Closing it gives the lock up.
-    _lock: File,
+    lock: File,
+}
+
+/// A child process between its fork and its exec still has the file open, so closing alone would not do.
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // If it fails, closing gives the lock up.
+        let _ = self.lock.unlock();
+    }
 }
 
 /// Device and inode.
@@ -43,7 +50,7 @@ impl Claim {
         let lock = lock(&path)?;
         create(&path)?;
         let identity = identity(&path)?;
-        Ok(Self { path, identity, _lock: lock })
+        Ok(Self { path, identity, lock })
     }
 
     /// Locks the database, which has to be there.
