@@ -22,9 +22,9 @@ pub(crate) mod https;
 pub(crate) mod local;
 pub(crate) mod operated;
 pub(crate) mod panics;
-pub(crate) mod prometheus;
 #[cfg(unix)]
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 #[cfg(unix)]
 pub(crate) mod redis;
 pub(crate) mod served;
