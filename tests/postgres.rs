@@ -224,22 +224,33 @@ fn without_the_server_it_answers_503_and_goes_on_when_it_is_back() {
 fn no_certificate_leaves_without_its_record_when_connections_are_cut() {
     let Some(site) = Site::start(2) else { return };
     let done = std::sync::atomic::AtomicBool::new(false);
+    let cut = std::sync::atomic::AtomicBool::new(false);
+    let begun = Instant::now();
     let (received, statuses) = thread::scope(|scope| {
         let site = &site;
-        let done = &done;
+        let (done, cut) = (&done, &cut);
         let workers: Vec<_> = (0..6)
             .map(|worker| {
                 scope.spawn(move || {
                     let clients = [site.client(0), site.client(1)];
                     let mut received = Vec::new();
                     let mut statuses = Vec::new();
-                    for number in 0..30 {
+                    // At least so many, and on until a cut was felt.
+                    for number in 0.. {
+                        let felt =
+                            cut.load(std::sync::atomic::Ordering::Relaxed) || begun.elapsed() > PATIENCE;
+                        if number >= 30 && felt {
+                            break;
+                        }
                         let (request, _) = site.request(&format!("w{worker}n{number}.example"));
                         let mut accepted = 0;
                         // A client that is told to come back does, anywhere.
                         for attempt in 0..6 {
                             let answer = clients[(number + attempt) % 2].send(&request).unwrap();
                             statuses.push(answer.status);
+                            if answer.status == 503 {
+                                cut.store(true, std::sync::atomic::Ordering::Relaxed);
+                            }
                             if answer.status == 201 {
                                 received.push(answer.json()["crt"].as_str().unwrap().to_owned());
                                 accepted += 1;

@@ -42,7 +42,12 @@ pub(super) struct Wishes {
 }
 
 /// Opens the store, and the register before it if there is to be one.
-pub(super) fn open(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -> Result<Opened, Failure> {
+pub(super) fn open(
+    ca: &CaJson,
+    config: &Path,
+    wishes: Wishes,
+    now: OffsetDateTime,
+) -> Result<Opened, Failure> {
     let mut opened = open_store(ca, config, wishes, now)?;
     if let Some(address) = database::register_address(ca)? {
         let register = TokenRegister::open(&address).map_err(|error| database::store_failure(&error))?;

@@ -55,6 +55,8 @@ pub(super) struct Known {
     certificates: HashSet<Vec<u8>>,
     /// Tokens issued before then count as spent.
     records_lost_until: Option<i64>,
+    /// Used tokens that ended before may be forgotten.
+    forgotten_until: i64,
     /// Hashes of the event that was looked for.
     hashes: HashSet<Vec<u8>>,
 }
@@ -62,7 +64,11 @@ pub(super) struct Known {
 impl Known {
     /// Takes rows of a kind and a key.
     pub(super) fn read(rows: &[Row], head: &Head) -> Result<Self, tokio_postgres::Error> {
-        let mut known = Self { records_lost_until: head.records_lost_until, ..Self::default() };
+        let mut known = Self {
+            records_lost_until: head.records_lost_until,
+            forgotten_until: head.forgotten_until,
+            ..Self::default()
+        };
         for row in rows {
             let key: Vec<u8> = row.try_get(1)?;
             match row.try_get::<_, i16>(0)? {
@@ -82,7 +88,7 @@ impl Known {
 
     /// Decides one commit, and adds what it records.
     fn decide(&mut self, commit: &Commit) -> Outcome {
-        if commit.token.as_ref().is_some_and(|token| self.is_spent(token)) {
+        if commit.token.as_ref().is_some_and(|token| self.is_spent(token) || self.may_be_forgotten(commit)) {
             return Outcome::TokenAlreadySpent;
         }
         if must_not_be_revoked(commit).any(|serial| self.revocations.contains(serial)) {
@@ -100,6 +106,11 @@ impl Known {
         Outcome::Recorded
     }
 
+    /// Whether the commit is of a process whose clock has gone back behind tokens that were forgotten since.
+    fn may_be_forgotten(&self, commit: &Commit) -> bool {
+        commit.audited_at().is_some_and(|at| at < self.forgotten_until)
+    }
+
     fn is_spent(&self, token: &SpentToken) -> bool {
         self.tokens.contains(token.key.0.as_slice())
             || self
@@ -114,6 +125,8 @@ pub(super) struct Head {
     /// Number of the newest certificate or revocation.
     pub(super) last_record: i64,
     pub(super) records_lost_until: Option<i64>,
+    /// Used tokens that ended before may have been deleted.
+    pub(super) forgotten_until: i64,
     /// The end of the audit log.
     pub(super) chain: Chain,
 }

@@ -17,10 +17,12 @@ const MIGRATIONS: &[&str] = &["
         id smallint PRIMARY KEY CHECK (id = 1),
         last_record bigint NOT NULL,     -- number of the newest certificate or revocation
         records_lost_until bigint,       -- Unix seconds; tokens issued before may have been spent without a record
+        forgotten_until bigint NOT NULL, -- Unix seconds; used tokens that ended before may have been deleted
         audit_sequence bigint NOT NULL,  -- number and hash of the newest event in audit
         audit_hash bytea NOT NULL
     );
-    INSERT INTO stepless.head (id, last_record, audit_sequence, audit_hash) VALUES (1, 0, 0, decode(repeat('00', 32), 'hex'));
+    INSERT INTO stepless.head (id, last_record, forgotten_until, audit_sequence, audit_hash)
+        VALUES (1, 0, 0, 0, decode(repeat('00', 32), 'hex'));
 
     CREATE TABLE stepless.spent_tokens (
         key bytea PRIMARY KEY,           -- SHA-256 of what makes the token unique

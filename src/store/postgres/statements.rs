@@ -20,7 +20,8 @@ use crate::store::postgres::records::read_revocation;
 use crate::x509::serial::SerialNumber;
 
 const HEAD: &str = "
-    SELECT last_record, records_lost_until, audit_sequence, audit_hash FROM stepless.head WHERE id = 1 FOR UPDATE";
+    SELECT last_record, records_lost_until, audit_sequence, audit_hash, forgotten_until FROM stepless.head
+    WHERE id = 1 FOR UPDATE";
 
 /// A statement of its own behind [`HEAD`]: it must see what was committed while that one waited for its lock.
 const KNOWN: &str = "
@@ -69,6 +70,10 @@ const RECORD_CRL: &str = "
 /// A token must have ended by the server's clock too, so that a process whose clock is ahead forgets none that others
 /// would take.
 const PRUNE: &str = "
+    WITH forgotten AS (
+        UPDATE stepless.head
+        SET forgotten_until = greatest(forgotten_until, least($1::bigint, floor(extract(epoch FROM now()))::bigint))
+        WHERE id = 1)
     DELETE FROM stepless.spent_tokens WHERE key IN (
         SELECT key FROM stepless.spent_tokens
         WHERE expires_at < least($1::bigint, floor(extract(epoch FROM now()))::bigint)
@@ -141,7 +146,12 @@ impl Statements {
         let row = client.query_one(&self.head, &[]).await?;
         let chain =
             Chain { sequence: row.try_get::<_, i64>(2)?.unsigned_abs(), hash: row.try_get::<_, Hash>(3)?.0 };
-        Ok(Head { last_record: row.try_get(0)?, records_lost_until: row.try_get(1)?, chain })
+        Ok(Head {
+            last_record: row.try_get(0)?,
+            records_lost_until: row.try_get(1)?,
+            forgotten_until: row.try_get(4)?,
+            chain,
+        })
     }
 
     /// Which keys are on record, and whether the end of the log that was `seen` is.

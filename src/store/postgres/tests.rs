@@ -12,6 +12,7 @@ use super::PostgresAddress;
 use super::PostgresStore;
 use super::Residents;
 use crate::store::Broken;
+use crate::store::CertificateRecord;
 use crate::store::Commit;
 use crate::store::Error;
 use crate::store::Outcome;
@@ -310,6 +311,22 @@ fn protection_is_what_sslmode_says() {
     drop(store);
     server.sql("CREATE TABLE used_ott (nkey bytea, nvalue bytea)");
     assert_eq!(residents(&address(&server, "")), Ok(Residents { stepless: true, step_ca: true }));
+}
+
+#[test]
+fn tokens_of_a_clock_that_went_back_count_as_used() {
+    let Some(server) = Postgres::start() else { return };
+    let store = open_new(&server);
+    let at = |number: u8, issued_at: i64| {
+        let certificate = CertificateRecord { issued_at, ..certificate(number.into()) };
+        Commit { token: Some(token(number, 2000)), certificate: Some(certificate), ..Commit::default() }
+    };
+    check(&store, at(1, 1990), Outcome::Recorded);
+    assert_eq!(block_on(store.prune(3000)), Ok(1));
+    // The same token, where the clock shows a time at which it was valid.
+    check(&store, at(1, 1995), Outcome::TokenAlreadySpent);
+    check(&store, at(2, 2999), Outcome::TokenAlreadySpent);
+    check(&store, at(3, 3000), Outcome::Recorded);
 }
 
 #[test]
