@@ -35,7 +35,6 @@ const BUILDING: &str = "Building new tls configuration using step-ca's contract\
 fn authority(options: &str) -> Desk {
     let desk = Desk::new();
     desk.write("password", "not a secret\n");
-    fs::set_permissions(desk.file("password"), fs::Permissions::from_mode(0o600)).unwrap();
     let made = desk.run(&format!("init --dir ca --password-file password {options}"));
     assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""), "{made:?}");
     desk
