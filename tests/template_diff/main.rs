@@ -1,7 +1,7 @@
 //! The template engine and Go's, side by side: random templates and data give the same bytes, or both fail.
 //!
 //! The reference is a Go program, `go/main.go`, with the packages of step-ca 0.30.2. Where `go` is missing the test is
-//! skipped with a loud line, or fails under `STEPLESS_REQUIRE_STEP_CA=1`. `STEPLESS_DIFF_SEED` repeats a run,
+//! skipped with a loud line, or fails under `STEPLESS_REQUIRE_STEP_CA=1`. `STEPLESS_DIFF_SEED` draws others,
 //! `STEPLESS_DIFF_COUNT` says how many templates there are. What we refuse on purpose is listed in `stricter.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -25,7 +25,6 @@ use std::io::Write as _;
 
 use serde_json::Value as Json;
 use stepless::clock::SystemClock;
-use stepless::entropy::Entropy as _;
 use stepless::entropy::SystemEntropy;
 use stepless::template::Context;
 use stepless::template::FunctionTable;
@@ -67,6 +66,9 @@ enum Verdict {
 
 const COUNT: usize = 5000;
 
+/// Drawn once: what other seeds find must not fail unrelated changes.
+const SEED: u64 = 20_261_124;
+
 /// So many differing cases are shown.
 const SHOWN: usize = 5;
 
@@ -77,11 +79,7 @@ fn templates_render_as_in_go() {
         Err(why) => return tools::skip(&why),
     };
     let number = |name| tools::variable(name).map(|text| text.parse::<u64>().expect("it is a number"));
-    let seed = number("STEPLESS_DIFF_SEED").unwrap_or_else(|| {
-        let mut bytes = [0; 4];
-        SystemEntropy::new().fill(&mut bytes).unwrap();
-        u32::from_le_bytes(bytes).into()
-    });
+    let seed = number("STEPLESS_DIFF_SEED").unwrap_or(SEED);
     let count = number("STEPLESS_DIFF_COUNT").map_or(COUNT, |count| usize::try_from(count).unwrap());
     let (grammar, functions) = (Grammar::new(), stepless::template::functions::table());
     let mut random = Random::new(seed);
