@@ -1,7 +1,8 @@
 //! One signing request without the network: request body in, recorded certificate out.
 //!
 //! `cargo bench --bench sign`. Beside it stand the cryptographic operations that it cannot do without, measured in
-//! the same run: verifying the CSR, the token's signature, and signing.
+//! the same run: verifying the CSR, the token's signature or MAC, signing, hashes and random bytes. The allocator is
+//! that of the command.
 
 #![allow(
     clippy::expect_used,
@@ -30,6 +31,7 @@ use stepless::config::MemoryFiles;
 use stepless::crypto::KeyKind;
 use stepless::crypto::PrivateKey;
 use stepless::crypto::SignatureAlgorithm;
+use stepless::entropy::Entropy as _;
 use stepless::entropy::SystemEntropy;
 use stepless::jose::JwsAlgorithm;
 use stepless::jose::PrivateJwk;
@@ -39,6 +41,9 @@ use stepless::token::mint::NewToken;
 use stepless::wire::SignRequest;
 use stepless::x509::csr::Csr;
 use stepless::x509::pem;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// An authority with a memory store, and a provisioner for grants.
 struct Bench {
@@ -126,6 +131,7 @@ fn sign(criterion: &mut Criterion) {
         });
     }
     floor(criterion);
+    hashes(criterion);
 }
 
 /// What the cryptography alone costs.
@@ -140,6 +146,29 @@ fn floor(criterion: &mut Criterion) {
         b.iter(|| {
             let public = key.public_key();
             public.verify(SignatureAlgorithm::EcdsaSha256, black_box(&message), &signature).unwrap();
+        });
+    });
+}
+
+/// The MAC of a token of common size; and what is hashed: the request for its fingerprint, the token for its reuse, the
+/// key for its identifier, the certificate and its event for the audit log; and a serial number's random bytes.
+fn hashes(criterion: &mut Criterion) {
+    let (token, der, event) = ([7; 600], [7; 700], [7; 400]);
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]);
+    let tag = ring::hmac::sign(&key, &token);
+    criterion.bench_function("floor/hmac", |b| {
+        b.iter(|| ring::hmac::verify(&key, black_box(&token), tag.as_ref()).unwrap());
+    });
+    let entropy = SystemEntropy::new();
+    criterion.bench_function("floor/hashes", |b| {
+        b.iter(|| {
+            for message in [&event[..], &token, &der, &event] {
+                black_box(ring::digest::digest(&ring::digest::SHA256, black_box(message)));
+            }
+            black_box(ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, black_box(&[7; 65])));
+            let mut serial = [0; 16];
+            entropy.fill(&mut serial).unwrap();
+            black_box(serial);
         });
     });
 }

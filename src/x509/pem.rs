@@ -107,17 +107,12 @@ pub fn encode_with_headers(label: &str, headers: &[(&str, &str)], content: &[u8]
     if !headers.is_empty() {
         text.push('\n');
     }
-    let mut column = 0;
-    for character in base64.chars() {
-        if column == 64 {
-            text.push('\n');
-            column = 0;
-        }
-        text.push(character);
-        column += 1;
-    }
-    if column > 0 {
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, next) = rest.split_at_checked(64).unwrap_or((rest, ""));
+        text.push_str(line);
         text.push('\n');
+        rest = next;
     }
     text.push_str(&format!("-----END {label}-----\n"));
     text

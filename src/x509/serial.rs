@@ -110,6 +110,13 @@ impl From<u64> for SerialNumber {
 /// Writes the number in decimal, the form of revocation requests.
 impl fmt::Display for SerialNumber {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let positive = self.content.strip_prefix(&[0]).unwrap_or(&self.content);
+        let is_negative = self.content.first().is_some_and(|&first| first >= 0x80);
+        if !is_negative && positive.len() <= 16 {
+            // As all that are drawn here; the long division below is for those that others chose.
+            let number = positive.iter().fold(0_u128, |number, &octet| number << 8 | u128::from(octet));
+            return formatter.write_str(&number.to_string());
+        }
         let mut magnitude = self.content.clone();
         if magnitude.first().is_some_and(|&first| first >= 0x80) {
             formatter.write_str("-")?;
