@@ -26,7 +26,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`entropy`], [`hex`], [`duration`], [`json`], [`uri`], [`crypto`] |
+//! | 0 | [`clock`], [`entropy`], [`hex`], [`duration`], [`json`], [`uri`], [`crypto`], `verifier` |
 //! | 1 | [`jose`], [`x509`], [`template`] |
 //! | 2 | [`wire`], [`token`], [`policy`], [`profile`], [`template_data`], [`signer`], [`store`] |
 //! | 3 | [`config`] |
@@ -64,6 +64,8 @@ pub mod template;
 pub mod template_data;
 pub mod token;
 pub mod uri;
+#[cfg(any(feature = "client", feature = "postgres", feature = "valkey"))]
+mod verifier;
 pub mod wire;
 pub mod x509;
 

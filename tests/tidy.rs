@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("json", 0),
     ("uri", 0),
     ("crypto", 0),
+    ("verifier", 0),
     ("jose", 1),
     ("x509", 1),
     ("template", 1),

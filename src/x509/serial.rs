@@ -118,7 +118,7 @@ impl fmt::Display for SerialNumber {
             return formatter.write_str(&number.to_string());
         }
         let mut magnitude = self.content.clone();
-        if magnitude.first().is_some_and(|&first| first >= 0x80) {
+        if is_negative {
             formatter.write_str("-")?;
             // One more octet, since -128 has the magnitude 128, which needs it.
             magnitude.insert(0, 0xff);
