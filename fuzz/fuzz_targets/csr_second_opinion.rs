@@ -70,13 +70,14 @@ fn judge(der: &[u8]) {
     match (Csr::parse(der).and_then(|csr| csr.verify()), second(der)) {
         (Ok(ours), Ok(theirs)) => compare(&ours, &theirs),
         (Ok(ours), Err(error)) => assert!(laxer(&ours, &error), "only we accept it: {error}\n{ours:?}"),
-        (Err(error), Ok(theirs)) => assert!(stricter(&error), "only we refuse it: {error:?}\n{theirs:?}"),
+        (Err(error), Ok(theirs)) => assert!(stricter(&error, &theirs), "only we refuse it: {error:?}\n{theirs:?}"),
         (Err(_), Err(_)) => {}
     }
 }
 
 /// Why we may refuse what the other accepts.
-fn stricter(error: &Error) -> bool {
+fn stricter(error: &Error, theirs: &X509CertificationRequest<'_>) -> bool {
+    let is_sequence = |der: &[u8]| der.first() == Some(&0x30);
     match error {
         // Keys: explicit parameters, exponents, small orders, other encodings of the same key (D26).
         Error::Key(_) | Error::DuplicateExtension(_) => true,
@@ -84,6 +85,13 @@ fn stricter(error: &Error) -> bool {
         Error::UnsupportedAlgorithm { .. } => true,
         // What the other says of a signature has to be what we say.
         Error::Signature(CryptoError::BadSignature) => false,
+        // It looks at the number of a tag, and not at its class and form.
+        Error::Malformed("not a SEQUENCE") => !is_sequence(theirs.raw),
+        Error::Malformed("CertificationRequestInfo is not a SEQUENCE") => {
+            !is_sequence(theirs.certification_request_info.raw)
+        }
+        // It verifies whole bytes, however many bits are said to be unused.
+        Error::Malformed("signature does not end on a byte") => theirs.signature_value.unused_bits != 0,
         Error::Malformed(what) => STRICTER.contains(what),
         _ => false,
     }
@@ -96,7 +104,7 @@ const STRICTER: &[&str] = &[
     "not an Attribute",
     "not a CertificationRequest",
     "not a CertificationRequestInfo",
-    // It looks at the number of a tag, and not at its class and form.
+    // Class and form of tags, as above.
     "attributes are missing",
     "attribute values are not a SET",
     // It takes the first of several values, and passes over one that it cannot read.
