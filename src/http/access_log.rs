@@ -3,23 +3,16 @@
 //! Never a token, a key or a body (CONTRACT.md D21).
 
 use std::time::Duration;
-use std::time::Instant;
 
-use axum::Extension;
 use axum::body::HttpBody;
-use axum::extract::Request;
-use axum::extract::State;
-use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::authority::Issued;
 use crate::authority::Revoked;
 use crate::duration::format_rfc3339;
-use crate::http::App;
 use crate::http::metrics::Refusal;
-use crate::http::metrics::Route;
 use crate::http::request_id::RequestId;
-use crate::http::server::RemoteAddress;
+use crate::http::routes::Asked;
 
 /// What a handler tells the log about its answer.
 #[derive(Debug, Clone)]
@@ -38,39 +31,27 @@ pub(crate) enum Detail {
 #[derive(Debug, Clone)]
 pub(super) struct NamedProvisioner(pub(super) String);
 
-pub(super) async fn layer(
-    State(app): State<App>,
-    Extension(request_id): Extension<RequestId>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let remote = request.extensions().get::<RemoteAddress>().map(ToString::to_string).unwrap_or_default();
-    let response = log_details(&request_id, next.run(request).await);
-    let took = started.elapsed();
-    count(&app, &request_id, &response, took);
-    if app.authority.config().ca.log_format.is_none() {
-        return response;
+/// Logs and counts a request of this route, and its answer.
+pub(super) fn request(asked: Asked<'_>, route: &'static str, response: &Response, took: Duration) {
+    log_details(asked.id, response);
+    count(asked, route, response, took);
+    if asked.app.authority.config().ca.log_format.is_none() {
+        return;
     }
     tracing::info!(
-        request_id = request_id.as_str(),
-        remote_address = remote,
-        %method,
-        path,
+        request_id = asked.id.as_str(),
+        remote_address = asked.remote().map(|remote| remote.to_string()).unwrap_or_default(),
+        method = %asked.head.method,
+        path = asked.head.uri.path(),
         status = response.status().as_u16(),
         size = response.body().size_hint().exact().unwrap_or_default(),
         duration_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         "request",
     );
-    response
 }
 
-fn count(app: &App, request_id: &RequestId, response: &Response, took: Duration) {
-    let (status, extensions) = (response.status().as_u16(), response.extensions());
-    // All that leads nowhere counts as one: a client must not choose how many series there are.
-    let route = extensions.get::<Route>().map_or("none", |route| route.0);
+fn count(asked: Asked<'_>, route: &'static str, response: &Response, took: Duration) {
+    let (app, status, extensions) = (asked.app, response.status().as_u16(), response.extensions());
     app.edge.metrics.request(route, status, took);
     match extensions.get::<Detail>() {
         Some(Detail::Issued(_)) => app.edge.metrics.issued(route),
@@ -82,7 +63,7 @@ fn count(app: &App, request_id: &RequestId, response: &Response, took: Duration)
             code,
             cause: cause.clone(),
             provisioner: extensions.get::<NamedProvisioner>().map(|named| named.0.clone()),
-            request_id: request_id.as_str().to_owned(),
+            request_id: asked.id.as_str().to_owned(),
         }),
         Some(Detail::TurnedAway(code)) => app.edge.turned_away(code),
         None => {}
@@ -90,7 +71,7 @@ fn count(app: &App, request_id: &RequestId, response: &Response, took: Duration)
 }
 
 /// Reasons and certificates are logged even where ca.json asks for no request log.
-fn log_details(request_id: &RequestId, response: Response) -> Response {
+fn log_details(request_id: &RequestId, response: &Response) {
     let request_id = request_id.as_str();
     match response.extensions().get::<Detail>() {
         Some(Detail::Issued(issued)) => tracing::info!(
@@ -123,5 +104,4 @@ fn log_details(request_id: &RequestId, response: Response) -> Response {
         }
         Some(Detail::TurnedAway(_)) | None => {}
     }
-    response
 }

@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -96,21 +96,27 @@ impl Connection {
     /// Serves plain HTTP/1.1: the CRL.
     pub(super) async fn run_insecure(self, stream: TcpStream) {
         let current = Arc::clone(&self.current);
-        self.run_plain(stream, move || current.get().insecure_router().clone()).await;
+        self.run_plain(stream, move |request| {
+            let generation = current.get();
+            async move { generation.answer_insecure(request).await }
+        })
+        .await;
     }
 
-    /// Serves plain HTTP/1.1 with the routes that `router` gives for each request.
-    pub(super) async fn run_plain(
+    /// Serves plain HTTP/1.1 with these answers.
+    pub(super) async fn run_plain<F>(
         self,
         stream: TcpStream,
-        router: impl Fn() -> Router + Send + Sync + 'static,
-    ) {
+        answer: impl Fn(Request) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Response> + Send + 'static,
+    {
         let _ = stream.set_nodelay(true);
         self.seat.shook_hands();
         let gate = self.gate(true);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (request, visit) = gate.let_in(request);
-            visit.answer(router(), request)
+            visit.answer(answer(request))
         });
         let patience = self.edge.limits.patience;
         let stream = TokioIo::new(Stalling::new(stream, patience));
@@ -132,7 +138,7 @@ impl Connection {
             let admitted = admit_client(&generation, &chain, &mut request);
             async move {
                 admitted?;
-                visit.answer(generation.router().clone(), request).await
+                visit.answer(generation.answer(request)).await
             }
         });
         let (io, patience) = (TokioIo::new(stream), self.edge.limits.patience);

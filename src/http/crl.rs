@@ -1,8 +1,6 @@
 //! `GET /crl`, over HTTPS and on the plain listener.
 
-use axum::extract::State;
 use axum::http::HeaderValue;
-use axum::http::Uri;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -10,10 +8,10 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::http::App;
 use crate::http::path;
 use crate::http::problem;
 use crate::http::problem::Early;
+use crate::http::routes::Asked;
 use crate::x509::pem;
 
 /// RFC 1123 with the zone's name where RFC 9110 §5.6.7 has `GMT`: so does Go.
@@ -21,16 +19,17 @@ const RFC_1123: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] UTC");
 
 /// The CRL as DER, or as PEM if the query has a `pem` of any value.
-pub(super) async fn crl(State(app): State<App>, uri: Uri) -> Result<Response, Early> {
+pub(super) async fn crl(asked: Asked<'_>) -> Result<Response, Early> {
+    let app = asked.app;
     let turn = app.turn().await?;
     let crl = match app.authority.crl().await {
         Ok(crl) => crl,
-        Err(error) => return Ok(problem::refusal(&app, &error)),
+        Err(error) => return Ok(problem::refusal(app, &error)),
     };
     drop(turn);
     let expires = OffsetDateTime::from_unix_timestamp(crl.next_update).ok();
     let expires = expires.and_then(|time| time.format(RFC_1123).ok()).unwrap_or_default();
-    let (kind, name, body) = if path::has_query_key(uri.query().unwrap_or_default(), "pem") {
+    let (kind, name, body) = if path::has_query_key(asked.query(), "pem") {
         ("application/x-pem-file", "crl.pem", pem::encode("X509 CRL", &crl.der).into_bytes())
     } else {
         ("application/pkix-crl", "crl.crl", crl.der)

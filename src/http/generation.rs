@@ -5,14 +5,16 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use rustls::ServerConfig;
+use tower::ServiceExt;
 
 use crate::authority::Authority;
 use crate::http::App;
 use crate::http::RouterOptions;
 use crate::http::edge::Edge;
-use crate::http::insecure_routes;
-use crate::http::routes;
+use crate::http::routes::Routes;
 use crate::http::tls;
 use crate::http::tls::ServerCertificate;
 
@@ -22,8 +24,16 @@ pub(super) struct Generation {
     authority: Arc<Authority>,
     certificate: Arc<ServerCertificate>,
     tls: Arc<ServerConfig>,
-    router: Router,
-    insecure_router: Router,
+    https: Https,
+    insecure: Routes,
+}
+
+/// Who answers on the HTTPS listener.
+#[derive(Debug)]
+enum Https {
+    Routes(Routes),
+    /// The routes with something around them.
+    Router(Router),
 }
 
 impl Generation {
@@ -33,8 +43,8 @@ impl Generation {
         options: RouterOptions,
         edge: Arc<Edge>,
     ) -> Result<(Self, Vec<String>), tls::Error> {
-        let router = routes(App::new(Arc::clone(&authority), options, Arc::clone(&edge)));
-        Self::with_router(authority, options, router, edge)
+        let app = App::new(authority, options, edge);
+        Self::serving(Https::Routes(Routes::https(app.clone())), app)
     }
 
     /// The same with something around the routes of the HTTPS listener.
@@ -44,17 +54,15 @@ impl Generation {
         router: Router,
         edge: Arc<Edge>,
     ) -> Result<(Self, Vec<String>), tls::Error> {
+        Self::serving(Https::Router(router), App::new(authority, options, edge))
+    }
+
+    fn serving(https: Https, app: App) -> Result<(Self, Vec<String>), tls::Error> {
+        let authority = Arc::clone(&app.authority);
         let certificate = Arc::new(ServerCertificate::new(&authority)?);
         let (tls, warnings) = tls::server_config(&authority, Arc::clone(&certificate))?;
-        let app = App::new(Arc::clone(&authority), options, edge);
-        let generation = Self {
-            router,
-            insecure_router: insecure_routes(app),
-            tls: Arc::new(tls),
-            authority,
-            certificate,
-        };
-        Ok((generation, warnings))
+        let insecure = Routes::insecure(app);
+        Ok((Self { https, insecure, tls: Arc::new(tls), authority, certificate }, warnings))
     }
 
     pub(super) fn authority(&self) -> &Authority {
@@ -70,13 +78,20 @@ impl Generation {
         &self.tls
     }
 
-    pub(super) fn router(&self) -> &Router {
-        &self.router
+    /// Answers a request of the HTTPS listener.
+    pub(super) async fn answer(&self, request: Request) -> Response {
+        match &self.https {
+            Https::Routes(routes) => routes.answer(request).await,
+            Https::Router(router) => {
+                let Ok(response) = router.clone().oneshot(request).await;
+                response
+            }
+        }
     }
 
-    /// The routes of the plain listener.
-    pub(super) fn insecure_router(&self) -> &Router {
-        &self.insecure_router
+    /// Answers a request of the plain listener.
+    pub(super) async fn answer_insecure(&self, request: Request) -> Response {
+        self.insecure.answer(request).await
     }
 
     pub(super) fn renew_certificate_if_due(&self) {

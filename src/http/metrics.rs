@@ -21,10 +21,6 @@ const KEPT: usize = 200;
 /// The longest text that is kept of a refusal, in characters: a client chooses some of it.
 const LONGEST: usize = 300;
 
-/// The route that answered, as it is written in the table of routes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Route(pub(super) &'static str);
-
 /// The counters of one server.
 #[derive(Debug, Default)]
 pub(super) struct Metrics(Mutex<Counters>);

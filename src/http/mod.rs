@@ -24,6 +24,7 @@ mod read;
 mod renew;
 mod request_id;
 mod revoke;
+mod routes;
 mod seats;
 pub mod server;
 mod sign;
@@ -39,30 +40,24 @@ pub use limits::RateError;
 #[cfg(feature = "embed")]
 pub(crate) use visit::HangUp;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::Router;
-use axum::extract::Request;
-use axum::handler::Handler;
 use axum::http::HeaderName;
 use axum::http::HeaderValue;
-use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::header;
-use axum::middleware;
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use axum::routing::MethodRouter;
 use tokio::sync::SemaphorePermit;
 
 use crate::authority::Authority;
 use crate::authority::Error;
 use crate::authority::Issued;
 use crate::http::edge::Edge;
-use crate::http::metrics::Route;
 use crate::http::problem::Early;
+use crate::http::routes::Routes;
 use crate::http::server::RemoteAddress;
 use crate::json;
 use crate::wire::SignResponse;
@@ -98,7 +93,10 @@ impl RouterOptions {
 
 /// What every handler works with.
 #[derive(Debug, Clone)]
-pub(crate) struct App {
+struct App(Arc<Works>);
+
+#[derive(Debug)]
+struct Works {
     authority: Arc<Authority>,
     options: RouterOptions,
     trace_header: HeaderName,
@@ -120,63 +118,20 @@ pub(crate) struct App {
 /// # }
 /// ```
 pub fn router(authority: Arc<Authority>, options: RouterOptions) -> Router {
-    routes(App::new(authority, options, Arc::new(Edge::new(options.limits))))
-}
-
-fn routes(app: App) -> Router {
-    let mut router = Router::new();
-    for prefix in ["", "/1.0"] {
-        let mut route = |path: &'static str, methods: MethodRouter<App>| {
-            let methods = methods.layer(middleware::map_response(move |response| counted(path, response)));
-            router = std::mem::take(&mut router).route(&format!("{prefix}{path}"), methods);
-        };
-        route("/health", get(read::health));
-        route("/version", get(read::version));
-        route("/root/{sha}", get(read::root));
-        route("/roots", get(read::roots));
-        route("/roots.pem", get(read::roots_pem));
-        route("/federation", get(read::federation));
-        route("/intermediates", get(read::intermediates));
-        route("/intermediates.pem", get(read::intermediates_pem));
-        route("/provisioners", get(provisioners::list));
-        route("/provisioners/{kid}/encrypted-key", get(provisioners::encrypted_key));
-        route("/sign", post(sign::sign));
-        route("/renew", post(renew::renew));
-        route("/re-sign", post(renew::renew));
-        route("/rekey", post(renew::rekey));
-        route("/revoke", post(revoke::revoke));
-        route("/crl", get(crl::crl));
-    }
-    finish(router.fallback(people::or_not_found), app)
+    Routes::https(App::new(authority, options, Arc::new(Edge::new(options.limits)))).into_router()
 }
 
 /// The routes of the plain listener: the CRL's alone (CONTRACT.md section 10).
 pub fn insecure_router(authority: Arc<Authority>, options: RouterOptions) -> Router {
-    insecure_routes(App::new(authority, options, Arc::new(Edge::new(options.limits))))
+    Routes::insecure(App::new(authority, options, Arc::new(Edge::new(options.limits)))).into_router()
 }
 
-fn insecure_routes(app: App) -> Router {
-    let counted = middleware::map_response(|response| counted("/crl", response));
-    let crl = get(crl::crl).layer(counted);
-    finish(Router::new().route("/crl", crl.clone()).route("/1.0/crl", crl).fallback(not_found), app)
-}
+impl Deref for App {
+    type Target = Works;
 
-/// Tells the metrics which route answered.
-async fn counted(route: &'static str, mut response: Response) -> Response {
-    response.extensions_mut().insert(Route(route));
-    response
-}
-
-/// What surrounds all routes; `router` has its fallback.
-fn finish(router: Router<App>, app: App) -> Router {
-    let routes: Router = router.with_state(app.clone());
-    // A router of its own: within the routes' one, axum would add what a route allows.
-    Router::new()
-        .fallback_service(routes)
-        .layer(middleware::from_fn(refuse_unusual_methods))
-        .layer(middleware::from_fn_with_state(app.clone(), access_log::layer))
-        .layer(middleware::from_fn_with_state(app.clone(), request_id::layer))
-        .with_state(app)
+    fn deref(&self) -> &Works {
+        &self.0
+    }
 }
 
 impl App {
@@ -184,13 +139,13 @@ impl App {
         let trace_header = authority.config().ca.trace_header.as_deref();
         let trace_header = trace_header.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         let trace_header = trace_header.unwrap_or(HeaderName::from_static("x-smallstep-id"));
-        Self { authority, options, trace_header, edge }
+        Self(Arc::new(Works { authority, options, trace_header, edge }))
     }
 
     /// Answers at once if this address has asked too often.
-    fn admit(&self, remote: Option<Extension<RemoteAddress>>) -> Result<(), Early> {
+    fn admit(&self, remote: Option<RemoteAddress>) -> Result<(), Early> {
         // Without one there is no network, and whoever calls may do as he likes.
-        let Some(Extension(RemoteAddress(remote))) = remote else { return Ok(()) };
+        let Some(RemoteAddress(remote)) = remote else { return Ok(()) };
         let admitted = self.edge.admit_address(remote, self.authority.clock());
         admitted.map_err(|wait| problem::address_throttled(self, wait).into())
     }
@@ -211,55 +166,6 @@ fn issued(app: &App, result: Result<(Issued, SignResponse), Error>) -> Response 
         }
         Err(error) => problem::refusal(app, &error),
     }
-}
-
-/// A route for GET, and HEAD with it.
-fn get<H, T>(handler: H) -> MethodRouter<App>
-where
-    H: Handler<T, App>,
-    T: 'static,
-{
-    axum::routing::get(handler).fallback(|| async { method_not_allowed("GET") })
-}
-
-fn post<H, T>(handler: H) -> MethodRouter<App>
-where
-    H: Handler<T, App>,
-    T: 'static,
-{
-    axum::routing::post(handler).fallback(|| async { method_not_allowed("POST") })
-}
-
-fn method_not_allowed(allowed: &'static str) -> Response {
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static(allowed))]).into_response()
-}
-
-/// What Go's server says on a path that has no route.
-async fn not_found() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    (StatusCode::NOT_FOUND, headers, "404 page not found\n").into_response()
-}
-
-/// Methods that step-ca's router has not heard of are a 405 on any path, and nothing is allowed.
-async fn refuse_unusual_methods(request: Request, next: Next) -> Response {
-    const USUAL: [Method; 9] = [
-        Method::CONNECT,
-        Method::DELETE,
-        Method::GET,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PATCH,
-        Method::POST,
-        Method::PUT,
-        Method::TRACE,
-    ];
-    if USUAL.contains(request.method()) {
-        return next.run(request).await;
-    }
-    StatusCode::METHOD_NOT_ALLOWED.into_response()
 }
 
 /// A JSON answer in Go's form: escaped for HTML, with a final newline.

@@ -3,34 +3,33 @@
 //! An addition to step-ca, which has nothing at these paths; docs/architecture.md. They are there only for browsers,
 //! which say what they accept, and stay step-ca's 404 for everybody else.
 
-use axum::extract::Request;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
 use crate::hex;
 use crate::http::App;
-use crate::http::counted;
 use crate::http::html;
 use crate::http::html::escape;
-use crate::http::not_found;
+use crate::http::routes::Asked;
 use crate::x509::words;
 
-/// What is served where step-ca has no route.
-pub(super) async fn or_not_found(State(app): State<App>, request: Request) -> Response {
-    if request.method() != Method::GET {
-        return not_found().await;
+/// What is served where step-ca has no route, and the path of it.
+pub(super) fn page(asked: Asked<'_>) -> Option<(&'static str, Response)> {
+    let Asked { app, head, .. } = asked;
+    if head.method != Method::GET {
+        return None;
     }
-    match request.uri().path() {
-        "/" if accepts(request.headers(), "text/html") => counted("/", page(&app, &request)).await,
-        "/style.css" if accepts(request.headers(), "text/css") => counted("/style.css", html::style()).await,
-        "/root.der" if accepts(request.headers(), "text/html") => counted("/root.der", root_der(&app)).await,
-        _ => not_found().await,
+    match head.uri.path() {
+        "/" if accepts(&head.headers, "text/html") => Some(("/", front(app, head))),
+        "/style.css" if accepts(&head.headers, "text/css") => Some(("/style.css", html::style())),
+        "/root.der" if accepts(&head.headers, "text/html") => Some(("/root.der", root_der(app))),
+        _ => None,
     }
 }
 
@@ -54,7 +53,7 @@ fn root_der(app: &App) -> Response {
     (headers, root.der().to_vec()).into_response()
 }
 
-fn page(app: &App, request: &Request) -> Response {
+fn front(app: &App, request: &Parts) -> Response {
     let config = app.authority.config();
     let name = config.ca.dns_names.first().map_or("localhost", String::as_str);
     let host = host(request).unwrap_or_else(|| name.to_owned());
@@ -94,9 +93,9 @@ fn page(app: &App, request: &Request) -> Response {
 }
 
 /// The host that was asked, if it is one that can stand in a command.
-fn host(request: &Request) -> Option<String> {
-    let target = request.uri().authority().map(|authority| authority.as_str());
-    let sent = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+fn host(request: &Parts) -> Option<String> {
+    let target = request.uri.authority().map(|authority| authority.as_str());
+    let sent = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let harmless = |host: &&str| {
         !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
     };
@@ -159,9 +158,8 @@ mod tests {
     #[test]
     fn a_host_that_could_do_harm_is_not_repeated() {
         let check = |sent: &str, expected: Option<&str>| {
-            let request =
-                Request::get("/").header(header::HOST, sent).body(axum::body::Body::empty()).unwrap();
-            assert_eq!(host(&request).as_deref(), expected, "{sent:?}");
+            let request = axum::http::Request::get("/").header(header::HOST, sent).body(()).unwrap();
+            assert_eq!(host(&request.into_parts().0).as_deref(), expected, "{sent:?}");
         };
         check("ca.example:9000", Some("ca.example:9000"));
         check("[::1]:9000", Some("[::1]:9000"));

@@ -21,7 +21,7 @@ use crate::http::App;
 use crate::http::access_log::Detail;
 use crate::http::access_log::NamedProvisioner;
 use crate::http::json;
-use crate::http::request_id::RequestId;
+use crate::http::routes::Asked;
 use crate::profile;
 use crate::provisioner::DraftError;
 use crate::provisioner::LimitError;
@@ -66,9 +66,9 @@ pub(super) fn refusal(app: &App, error: &Error) -> Response {
 }
 
 /// The same for a request that the authority has not seen: the audit log has to be told.
-pub(super) async fn audited_refusal(app: &App, request_id: &RequestId, error: &Error) -> Response {
-    app.authority.audit_refusal(error, request_id.as_str()).await;
-    refusal(app, error)
+pub(super) async fn audited_refusal(asked: Asked<'_>, error: &Error) -> Response {
+    asked.app.authority.audit_refusal(error, asked.id.as_str()).await;
+    refusal(asked.app, error)
 }
 
 fn reveal(app: &App, response: &mut Response, code: &'static str) {

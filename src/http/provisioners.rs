@@ -1,20 +1,19 @@
 //! The list of provisioners, and their encrypted keys.
 
-use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::Uri;
 use axum::response::Response;
 
-use crate::http::App;
 use crate::http::json;
 use crate::http::path;
 use crate::http::problem;
+use crate::http::routes::Asked;
 use crate::wire::EncryptedKeyResponse;
 use crate::wire::ProvisionersResponse;
 
-pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
-    let query = uri.query().unwrap_or_default();
-    let page = app
+pub(super) fn list(asked: Asked<'_>) -> Response {
+    let query = asked.query();
+    let page = asked
+        .app
         .authority
         .provisioners()
         .page(&path::query_value(query, "cursor"), &path::query_value(query, "limit"));
@@ -27,9 +26,9 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
     }
 }
 
-pub(super) async fn encrypted_key(State(app): State<App>, uri: Uri) -> Response {
-    let kid = path::parameter(uri.path(), 1);
-    match app.authority.provisioners().encrypted_key(&kid) {
+pub(super) fn encrypted_key(asked: Asked<'_>) -> Response {
+    let kid = path::parameter(asked.head.uri.path(), 1);
+    match asked.app.authority.provisioners().encrypted_key(&kid) {
         Some(key) => json(StatusCode::OK, &EncryptedKeyResponse { key: key.to_owned() }),
         None => problem::no_encrypted_key(&kid),
     }

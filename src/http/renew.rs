@@ -1,65 +1,48 @@
 //! `POST /renew`, also under its old name `/re-sign`, and `POST /rekey`.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header;
 use axum::response::Response;
 
-use crate::authority::ClientCertificate;
 use crate::authority::Error;
 use crate::authority::RenewError;
 use crate::authority::RequestError;
-use crate::http::App;
 use crate::http::body;
 use crate::http::issued;
 use crate::http::problem;
 use crate::http::problem::Early;
-use crate::http::request_id::RequestId;
-use crate::http::server::RemoteAddress;
+use crate::http::routes::Asked;
 use crate::wire::RekeyRequest;
 
 /// Renews by the client certificate, else by a renew token. A body is not read.
-pub(super) async fn renew(
-    State(app): State<App>,
-    Extension(request_id): Extension<RequestId>,
-    remote: Option<Extension<RemoteAddress>>,
-    client: Option<Extension<ClientCertificate>>,
-    headers: HeaderMap,
-) -> Result<Response, Early> {
-    app.admit(remote)?;
+pub(super) async fn renew(asked: Asked<'_>) -> Result<Response, Early> {
+    let app = asked.app;
+    app.admit(asked.remote())?;
     let _turn = app.turn().await?;
-    let result = match (&client, bearer(&headers)) {
-        (Some(Extension(client)), _) => app.authority.renew(client, request_id.as_str()).await,
-        (None, Some(token)) => app.authority.renew_with_token(&token, request_id.as_str()).await,
+    let result = match (asked.client(), bearer(&asked.head.headers)) {
+        (Some(client), _) => app.authority.renew(client, asked.id.as_str()).await,
+        (None, Some(token)) => app.authority.renew_with_token(&token, asked.id.as_str()).await,
         (None, None) => {
-            return Ok(problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await);
+            return Ok(problem::audited_refusal(asked, &RenewError::NoCredential.into()).await);
         }
     };
-    Ok(issued(&app, result))
+    Ok(issued(app, result))
 }
 
 /// Renews the client certificate for another key. A renew token is not looked at.
-pub(super) async fn rekey(
-    State(app): State<App>,
-    Extension(request_id): Extension<RequestId>,
-    remote: Option<Extension<RemoteAddress>>,
-    client: Option<Extension<ClientCertificate>>,
-    body: Body,
-) -> Result<Response, Early> {
-    app.admit(remote)?;
-    let Some(Extension(client)) = client else {
+pub(super) async fn rekey(asked: Asked<'_>, body: Body) -> Result<Response, Early> {
+    let app = asked.app;
+    app.admit(asked.remote())?;
+    let Some(client) = asked.client() else {
         let _turn = app.turn().await?;
-        return Ok(problem::audited_refusal(&app, &request_id, &RenewError::NoCredential.into()).await);
+        return Ok(problem::audited_refusal(asked, &RenewError::NoCredential.into()).await);
     };
-    let body = body::read(&app, body).await?;
+    let body = body::read(app, body).await?;
     let _turn = app.turn().await?;
     Ok(match RekeyRequest::decode(&body) {
-        Ok(request) => issued(&app, app.authority.rekey(&client, request, request_id.as_str()).await),
-        Err(error) => {
-            problem::audited_refusal(&app, &request_id, &Error::Request(RequestError::Json(error))).await
-        }
+        Ok(request) => issued(app, app.authority.rekey(client, request, asked.id.as_str()).await),
+        Err(error) => problem::audited_refusal(asked, &Error::Request(RequestError::Json(error))).await,
     })
 }
 

@@ -1,38 +1,32 @@
 //! The id of a request: the client's own, or a fresh UUID; on every answer and in every log line.
 
-use axum::extract::Request;
-use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::HeaderName;
 use axum::http::HeaderValue;
-use axum::middleware::Next;
-use axum::response::Response;
 
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
-use crate::http::App;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of the request at hand.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestId(String);
+pub(super) struct RequestId(String);
 
 impl RequestId {
-    pub(crate) fn as_str(&self) -> &str {
+    /// Where it stands in an answer.
+    pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+    /// What the client sends, in this header or the one that ca.json names; else a fresh one. Also as a header's value.
+    pub(super) fn of(headers: &HeaderMap, trace_header: &HeaderName) -> (Self, HeaderValue) {
+        let sent = [&Self::HEADER, trace_header]
+            .into_iter()
+            .find_map(|name| headers.get(name).filter(|value| !value.is_empty()));
+        let value = sent.cloned().unwrap_or_else(fresh);
+        (Self(String::from_utf8_lossy(value.as_bytes()).into_owned()), value)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let sent = [&REQUEST_ID, &app.trace_header]
-        .into_iter()
-        .find_map(|name| request.headers().get(name).filter(|value| !value.is_empty()));
-    let value = sent.cloned().unwrap_or_else(fresh);
-    let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-    request.extensions_mut().insert(RequestId(text));
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, value);
-    response
 }
 
 /// Not from the authority's own source: how often somebody asks must not change what is issued from a seed.

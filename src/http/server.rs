@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use crate::authority::Authority;
 use crate::http::RouterOptions;
@@ -306,7 +307,13 @@ impl Host {
         match door {
             Door::Https => connections.spawn(connection.run(stream)),
             Door::Insecure => connections.spawn(connection.run_insecure(stream)),
-            Door::Admin(routes) => connections.spawn(connection.run_plain(stream, move || routes.clone())),
+            Door::Admin(routes) => connections.spawn(connection.run_plain(stream, move |request| {
+                let routes = routes.clone();
+                async move {
+                    let Ok(response) = routes.oneshot(request).await;
+                    response
+                }
+            })),
         };
     }
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -16,7 +15,6 @@ use hyper::body::Body as _;
 use hyper::body::Frame;
 use hyper::body::Incoming;
 use hyper::body::SizeHint;
-use tower::ServiceExt;
 
 use crate::authority::ClientCertificateError;
 use crate::http::edge::Edge;
@@ -57,6 +55,8 @@ pub(super) struct Visit {
     edge: Arc<Edge>,
     seat: Arc<Seat>,
     http1: bool,
+    /// Whether the server lives is answered whatever happens.
+    asks_for_health: bool,
 }
 
 impl Gate {
@@ -69,23 +69,22 @@ impl Gate {
             false => Body::empty(),
         });
         request.extensions_mut().insert(self.remote);
+        let asks_for_health = matches!(request.uri().path(), "/health" | "/1.0/health");
         let (edge, seat) = (Arc::clone(&self.edge), Arc::clone(seat));
-        (request, Visit { open: edge.open(), edge, seat, http1: self.http1 })
+        (request, Visit { open: edge.open(), edge, seat, http1: self.http1, asks_for_health })
     }
 }
 
 impl Visit {
     /// An error makes hyper drop the connection, which is what a client that stalls gets.
-    pub(super) async fn answer(self, router: Router, request: Request) -> Result<Response, Dropped> {
-        // Whether the server lives is answered whatever happens.
-        if self.open.is_err() && !matches!(request.uri().path(), "/health" | "/1.0/health") {
+    pub(super) async fn answer(self, answer: impl Future<Output = Response>) -> Result<Response, Dropped> {
+        if self.open.is_err() && !self.asks_for_health {
             self.edge.turned_away(problem::OVERLOADED);
             return Ok(self.last_if_closing(problem::overloaded()));
         }
-        match tokio::time::timeout(self.edge.limits.patience, router.oneshot(request)).await {
-            Ok(Ok(response)) if response.extensions().get::<HangUp>().is_some() => Err(Dropped::HungUp),
-            Ok(Ok(response)) => Ok(self.last_if_closing(response)),
-            Ok(Err(never)) => match never {},
+        match tokio::time::timeout(self.edge.limits.patience, answer).await {
+            Ok(response) if response.extensions().get::<HangUp>().is_some() => Err(Dropped::HungUp),
+            Ok(response) => Ok(self.last_if_closing(response)),
             Err(_) => Err(Dropped::Stalled),
         }
     }
