@@ -34,8 +34,8 @@ pub(super) fn names(member: &Member<'_>, is_ca: bool) -> Result<Option<(NameCons
     };
     let critical = object.member("critical").boolean()?;
     let constraints = NameConstraints {
-        permitted: subtrees(&object, "permitted")?,
-        excluded: subtrees(&object, "excluded")?,
+        permitted: subtrees(&object, &PERMITTED)?,
+        excluded: subtrees(&object, &EXCLUDED)?,
         others: false,
     };
     if constraints.is_empty() {
@@ -47,9 +47,17 @@ pub(super) fn names(member: &Member<'_>, is_ca: bool) -> Result<Option<(NameCons
     Ok(Some((constraints, critical)))
 }
 
-fn subtrees(object: &Object<'_>, which: &str) -> Result<Subtrees, Error> {
-    let texts = |kind: &str, has_form: fn(&str) -> bool| {
-        let texts = object.member(&format!("{which}{kind}")).strings()?.into_iter().map(|(member, text)| {
+/// The members of one kind of constraint: DNS domains, ranges of addresses, mailboxes, domains of URIs.
+type Members = [&'static str; 4];
+
+const PERMITTED: Members =
+    ["permittedDNSDomains", "permittedIPRanges", "permittedEmailAddresses", "permittedURIDomains"];
+const EXCLUDED: Members =
+    ["excludedDNSDomains", "excludedIPRanges", "excludedEmailAddresses", "excludedURIDomains"];
+
+fn subtrees(object: &Object<'_>, [dns, ip, email, uri]: &Members) -> Result<Subtrees, Error> {
+    let texts = |name: &'static str, has_form: fn(&str) -> bool| {
+        let texts = object.member(name).strings()?.into_iter().map(|(member, text)| {
             if has_form(text) {
                 Ok(text.to_owned())
             } else {
@@ -58,14 +66,14 @@ fn subtrees(object: &Object<'_>, which: &str) -> Result<Subtrees, Error> {
         });
         texts.collect::<Result<Vec<_>, Error>>()
     };
-    let ranges = object.member(&format!("{which}IPRanges")).strings()?.into_iter();
+    let ranges = object.member(ip).strings()?.into_iter();
     let ranges = ranges
         .map(|(member, text)| IpRange::parse(text).map_err(|error| member.malformed(error.to_string())));
     Ok(Subtrees {
-        dns: texts("DNSDomains", is_subdomain)?,
+        dns: texts(dns, is_subdomain)?,
         ip: ranges.collect::<Result<_, _>>()?,
-        email: texts("EmailAddresses", |text| is_subdomain(text) || form::check_mailbox(text).is_ok())?,
-        uri: texts("URIDomains", is_subdomain)?,
+        email: texts(email, |text| is_subdomain(text) || form::check_mailbox(text).is_ok())?,
+        uri: texts(uri, is_subdomain)?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Members of a document, read into plain values with Go's leniencies: null is absence, a list may be one string.
 
+use std::rc::Rc;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::DecodePaddingMode;
@@ -8,7 +10,7 @@ use base64::engine::GeneralPurposeConfig;
 
 use crate::profile::error::Error;
 use crate::profile::json::Value;
-use crate::profile::json::fold;
+use crate::profile::json::fold_char;
 use crate::x509::oid::Oid;
 
 /// Go's StdEncoding: padding required, unused bits ignored.
@@ -28,38 +30,59 @@ pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
 /// A value with the path that leads to it; a missing member is null.
 #[derive(Debug, Clone)]
 pub(super) struct Member<'a> {
-    pub(super) path: String,
+    /// What it is in; empty for the document itself.
+    parent: Rc<str>,
+    /// Its own name or index. The whole path is written for messages alone.
+    place: Place,
     value: &'a Value,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// The parent itself.
+    Itself,
+    Named(&'static str),
+    Indexed(usize),
 }
 
 /// The members of one object.
 #[derive(Debug, Clone)]
 pub(super) struct Object<'a> {
-    path: String,
+    path: Rc<str>,
     members: &'a [(String, Value)],
 }
 
 impl<'a> Member<'a> {
     /// The whole document.
-    pub(super) const fn document(value: &'a Value) -> Self {
-        Self { path: String::new(), value }
+    pub(super) fn document(value: &'a Value) -> Self {
+        Self { parent: Rc::from(""), place: Place::Itself, value }
+    }
+
+    /// As messages name it: `extensions[1].value`.
+    pub(super) fn path(&self) -> Rc<str> {
+        match (&*self.parent, self.place) {
+            (_, Place::Itself) => Rc::clone(&self.parent),
+            ("", Place::Named(name)) => name.into(),
+            (parent, Place::Named(name)) => format!("{parent}.{name}").into(),
+            (parent, Place::Indexed(index)) => format!("{parent}[{index}]").into(),
+        }
     }
 
     /// Another value under the path of this one.
     pub(super) fn holding<'b>(&self, value: &'b Value) -> Member<'b> {
-        Member { path: self.path.clone(), value }
+        Member { parent: Rc::clone(&self.parent), place: self.place, value }
     }
 
     pub(super) fn malformed(&self, reason: impl Into<String>) -> Error {
-        Error::malformed(&self.path, reason)
+        Error::malformed(&*self.path(), reason)
     }
 
     pub(super) fn refused(&self, reason: impl Into<String>) -> Error {
-        Error::refused(&self.path, reason)
+        Error::refused(&*self.path(), reason)
     }
 
     pub(super) fn unsignable(&self, reason: impl Into<String>) -> Error {
-        Error::unsignable(&self.path, reason)
+        Error::unsignable(&*self.path(), reason)
     }
 
     fn wrong_type(&self, wanted: &str) -> Error {
@@ -74,7 +97,7 @@ impl<'a> Member<'a> {
     pub(super) fn object(&self) -> Result<Option<Object<'a>>, Error> {
         match self.value {
             Value::Null => Ok(None),
-            Value::Object(members) => Ok(Some(Object { path: self.path.clone(), members })),
+            Value::Object(members) => Ok(Some(Object { path: self.path(), members })),
             _ => Err(self.wrong_type("an object")),
         }
     }
@@ -84,14 +107,13 @@ impl<'a> Member<'a> {
         match self.value {
             Value::Null => Ok(Vec::new()),
             Value::List(values) => {
-                Ok(values.iter().enumerate().map(|(index, value)| self.at(index, value)).collect())
+                let parent = self.path();
+                let at =
+                    |(index, value)| Self { parent: Rc::clone(&parent), place: Place::Indexed(index), value };
+                Ok(values.iter().enumerate().map(at).collect())
             }
             _ => Err(self.wrong_type("a list")),
         }
-    }
-
-    fn at(&self, index: usize, value: &'a Value) -> Self {
-        Self { path: format!("{}[{index}]", self.path), value }
     }
 
     /// A string; `None` for null.
@@ -182,18 +204,18 @@ impl<'a> Member<'a> {
 
 impl<'a> Object<'a> {
     /// The member of this name, whatever the letter case; null if it is missing.
-    pub(super) fn member(&self, name: &str) -> Member<'a> {
-        self.find(name).unwrap_or_else(|| Member { path: self.path_to(name), value: &Value::Null })
+    pub(super) fn member(&self, name: &'static str) -> Member<'a> {
+        self.find(name).unwrap_or_else(|| self.holding(name, &Value::Null))
     }
 
     /// The member of this name if it stands in the object, be it null.
-    pub(super) fn find(&self, name: &str) -> Option<Member<'a>> {
-        let folded = fold(name);
-        let (_, value) = self.members.iter().find(|(found, _)| *found == folded)?;
-        Some(Member { path: self.path_to(name), value })
+    pub(super) fn find(&self, name: &'static str) -> Option<Member<'a>> {
+        let (_, value) =
+            self.members.iter().find(|(found, _)| found.chars().eq(name.chars().map(fold_char)))?;
+        Some(self.holding(name, value))
     }
 
-    fn path_to(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    fn holding<'b>(&self, name: &'static str, value: &'b Value) -> Member<'b> {
+        Member { parent: Rc::clone(&self.path), place: Place::Named(name), value }
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn read(item: &Object<'_>, kind: &str, value: &str) -> Result<Vec<u8>
         "dn" => with_structure(&asn1_value, &member, value, |structure| {
             let directory_name = subject::read_name(structure)?;
             subject::check_subject(&directory_name)?;
-            let der = directory_name.to_der().map_err(|error| Error::encoding(&structure.path, &error))?;
+            let der = directory_name.to_der().map_err(|error| Error::encoding(&*structure.path(), &error))?;
             if der == name::EMPTY {
                 return Err(structure.refused("an empty directory name"));
             }

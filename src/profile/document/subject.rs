@@ -19,8 +19,8 @@ pub(super) fn read_name(member: &Member<'_>) -> Result<Subject, Error> {
     let Some(object) = member.object()? else {
         return Ok(Subject::default());
     };
-    let texts = |name: &str| object.member(name).texts();
-    let text = |name: &str| object.member(name).string().map(|text| text.unwrap_or_default().to_owned());
+    let texts = |name| object.member(name).texts();
+    let text = |name| object.member(name).string().map(|text| text.unwrap_or_default().to_owned());
     let extra_names = object.member("extraNames").list()?.into_iter().map(|member| read_extra_name(&member));
     Ok(Subject {
         country: texts("country")?,
@@ -58,7 +58,7 @@ pub(super) fn check_subject(subject: &Subject) -> Result<(), Error> {
 /// Checks the DER of a name likewise.
 pub(super) fn check_raw_subject(member: &Member<'_>, der: &[u8]) -> Result<(), Error> {
     let texts = name::texts(der).ok_or_else(|| member.unsignable("not the DER of a name"))?;
-    texts.iter().try_for_each(|(attribute, value)| check_attribute(&member.path, attribute, value))
+    texts.iter().try_for_each(|(attribute, value)| check_attribute(&member.path(), attribute, value))
 }
 
 fn check_attribute(member: &str, attribute: &oid::Oid, value: &str) -> Result<(), Error> {
