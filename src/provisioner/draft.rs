@@ -175,7 +175,7 @@ fn render(
         authorization_certificate: request.authorization,
         ..TemplateData::default()
     };
-    let data = data.to_value()?;
+    let data = data.to_value_for(template)?;
     let rendered = match notes {
         None => template.render(&data, context),
         Some(notes) => {

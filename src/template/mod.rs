@@ -28,6 +28,7 @@ mod node;
 mod parse;
 mod parse_pipeline;
 mod rendering;
+mod sight;
 mod text;
 mod trace;
 

@@ -9,6 +9,7 @@ use crate::template::exec::State;
 use crate::template::function::FunctionTable;
 use crate::template::parse;
 use crate::template::parse::Definitions;
+use crate::template::sight::Sight;
 use crate::template::trace::Trace;
 use crate::template::trace::Tracer;
 use crate::template::value::Text;
@@ -38,6 +39,7 @@ pub struct Template {
     name: Text,
     text: Arc<str>,
     definitions: Arc<Definitions>,
+    sight: Arc<Sight>,
 }
 
 /// What a rendering gives.
@@ -56,7 +58,15 @@ impl Template {
     /// [`ParseError`] where Go's parser gives one, for refused functions, and for nesting or length out of bounds.
     pub fn parse(name: &str, text: &str, functions: &FunctionTable) -> Result<Self, ParseError> {
         let definitions = parse::parse(name, text, functions)?;
-        Ok(Self { name: Text::from(name), text: Arc::from(text), definitions: Arc::new(definitions) })
+        let sight = Arc::new(Sight::of(definitions.values()));
+        Ok(Self { name: Text::from(name), text: Arc::from(text), definitions: Arc::new(definitions), sight })
+    }
+
+    /// Whether the template may read the field at the end of this way from its data, such as
+    /// `["Insecure", "CR", "PublicKey"]`. Data without a field that it cannot read renders the same.
+    #[must_use]
+    pub fn may_read(&self, way: &[&str]) -> bool {
+        self.sight.reaches(way)
     }
 
     /// Renders with `data` as dot.

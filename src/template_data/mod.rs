@@ -17,6 +17,7 @@ use crate::template::Field;
 use crate::template::List;
 use crate::template::Map;
 use crate::template::Object;
+use crate::template::Template;
 use crate::template::Text;
 use crate::template::Value;
 use crate::template::value::ListKind;
@@ -87,6 +88,19 @@ impl TemplateData<'_> {
     ///
     /// [`Error::Reserved`] if the configured variables name one of [`RESERVED`].
     pub fn to_value(&self) -> Result<Value, Error> {
+        self.value(None)
+    }
+
+    /// The same for this template, which gets of the request only what it may read.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_value`](Self::to_value).
+    pub fn to_value_for(&self, reader: &Template) -> Result<Value, Error> {
+        self.value(Some(reader))
+    }
+
+    fn value(&self, reader: Option<&Template>) -> Result<Value, Error> {
         let mut variables = BTreeMap::new();
         if let Some(configured) = self.configured {
             check_configured(configured)?;
@@ -102,14 +116,14 @@ impl TemplateData<'_> {
         set("Token", self.token.map(object));
         set("Webhooks", self.webhooks.map(object));
         set("AuthorizationCrt", self.authorization_certificate.map(certificate::value));
-        set("Insecure", self.insecure());
+        set("Insecure", self.insecure(reader));
         Ok(Value::Map(Map::new(TEMPLATE_DATA, variables)))
     }
 
-    fn insecure(&self) -> Option<Value> {
+    fn insecure(&self, reader: Option<&Template>) -> Option<Value> {
         let mut members = BTreeMap::new();
         if let Some(csr) = self.csr {
-            members.insert(text("CR"), request::value(csr));
+            members.insert(text("CR"), request::value(csr, reader));
         }
         if let Some(user) = self.user {
             let user = user.as_object().map(object);

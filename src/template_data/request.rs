@@ -6,6 +6,7 @@ use crate::template::Field;
 use crate::template::List;
 use crate::template::Method;
 use crate::template::Object;
+use crate::template::Template;
 use crate::template::Value;
 use crate::template::function::Kind;
 use crate::template::value::ListKind;
@@ -52,33 +53,48 @@ const EXTENDED_KEY_USAGES: [(&str, &str); 14] = [
     ("1.3.6.1.4.1.311.61.1.1", "microsoftKernelCodeSigning"),
 ];
 
-/// The request under its Go type.
-pub(super) fn value(csr: &Csr) -> Value {
-    let subject = csr.subject().iter().map(|(oid, text)| (oid.to_string(), text.clone()));
-    let (known, unknown) = extended_key_usages(csr);
-    Object::structure("x509util.CertificateRequest")
-        .pointer()
-        .field(Field::new("Version", "version", Value::int(csr.version())))
-        .field(Field::new("Subject", "subject", Attributes::read(subject).into_subject()))
-        .field(Field::new("RawSubject", "rawSubject", Value::bytes(csr.subject_der())))
-        .field(Field::new("DNSNames", "dnsNames", strings_or_nil(MULTI_STRING, csr.dns_names())))
-        .field(Field::new(
-            "EmailAddresses",
-            "emailAddresses",
-            strings_or_nil(MULTI_STRING, csr.email_addresses()),
-        ))
-        .field(Field::new("IPAddresses", "ipAddresses", multi_ip(csr.ip_addresses())))
-        .field(Field::new("URIs", "uris", multi_url(csr.uris())))
-        .field(Field::new("SANs", "sans", Value::List(List::nil(SANS))))
-        .field(Field::new("Extensions", "extensions", extensions(csr)))
-        .field(Field::new("KeyUsage", "keyUsage", key_usage(csr.key_usage().unwrap_or(0))))
-        .field(Field::new("ExtKeyUsage", "extKeyUsage", known))
-        .field(Field::new("UnknownExtKeyUsage", "unknownExtKeyUsage", unknown))
-        .field(Field::new("BasicConstraints", "basicConstraints", basic_constraints(csr)))
-        .field(Field::new("SignatureAlgorithm", "signatureAlgorithm", no_signature_algorithm()))
-        .field(Field::hidden("ChallengePassword", Value::from("")))
-        .field(Field::hidden("PublicKey", key::value(csr.public_key())))
-        .field(Field::hidden("PublicKeyAlgorithm", key::algorithm(csr.public_key())))
+/// Makes a field out of a request.
+type Make = fn(&Csr) -> Field;
+
+/// The fields in Go's order, by the names that they have there.
+const FIELDS: [(&str, Make); 17] = [
+    ("Version", |csr| Field::new("Version", "version", Value::int(csr.version()))),
+    ("Subject", |csr| {
+        let subject = csr.subject().iter().map(|(oid, text)| (oid.to_string(), text.clone()));
+        Field::new("Subject", "subject", Attributes::read(subject).into_subject())
+    }),
+    ("RawSubject", |csr| Field::new("RawSubject", "rawSubject", Value::bytes(csr.subject_der()))),
+    ("DNSNames", |csr| Field::new("DNSNames", "dnsNames", strings_or_nil(MULTI_STRING, csr.dns_names()))),
+    ("EmailAddresses", |csr| {
+        Field::new("EmailAddresses", "emailAddresses", strings_or_nil(MULTI_STRING, csr.email_addresses()))
+    }),
+    ("IPAddresses", |csr| Field::new("IPAddresses", "ipAddresses", multi_ip(csr.ip_addresses()))),
+    ("URIs", |csr| Field::new("URIs", "uris", multi_url(csr.uris()))),
+    ("SANs", |_| Field::new("SANs", "sans", Value::List(List::nil(SANS)))),
+    ("Extensions", |csr| Field::new("Extensions", "extensions", extensions(csr))),
+    ("KeyUsage", |csr| Field::new("KeyUsage", "keyUsage", key_usage(csr.key_usage().unwrap_or(0)))),
+    ("ExtKeyUsage", |csr| Field::new("ExtKeyUsage", "extKeyUsage", extended_key_usages(csr).0)),
+    ("UnknownExtKeyUsage", |csr| {
+        Field::new("UnknownExtKeyUsage", "unknownExtKeyUsage", extended_key_usages(csr).1)
+    }),
+    ("BasicConstraints", |csr| Field::new("BasicConstraints", "basicConstraints", basic_constraints(csr))),
+    ("SignatureAlgorithm", |_| {
+        Field::new("SignatureAlgorithm", "signatureAlgorithm", no_signature_algorithm())
+    }),
+    ("ChallengePassword", |_| Field::hidden("ChallengePassword", Value::from(""))),
+    ("PublicKey", |csr| Field::hidden("PublicKey", key::value(csr.public_key()))),
+    ("PublicKeyAlgorithm", |csr| Field::hidden("PublicKeyAlgorithm", key::algorithm(csr.public_key()))),
+];
+
+/// The request under its Go type, without the fields that `reader` cannot read.
+pub(super) fn value(csr: &Csr, reader: Option<&Template>) -> Value {
+    let is_read = |name| reader.is_none_or(|reader| reader.may_read(&["Insecure", "CR", name]));
+    FIELDS
+        .iter()
+        .filter(|(name, _)| is_read(name))
+        .fold(Object::structure("x509util.CertificateRequest").pointer(), |object, (_, make)| {
+            object.field(make(csr))
+        })
         .into_value()
 }
 

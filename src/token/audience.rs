@@ -98,7 +98,8 @@ impl Audiences {
 /// The first fragment among the audiences, which then names the provisioner as `<name>:<kid>`.
 #[must_use]
 pub fn fragment(claimed: &[String]) -> Option<String> {
-    claimed.iter().find_map(|text| Audience::new(text).fragment().map(str::to_owned))
+    let mut marked = claimed.iter().filter(|text| text.contains('#'));
+    marked.find_map(|text| Audience::new(text).fragment().map(str::to_owned))
 }
 
 /// One audience, cut into what is compared.
