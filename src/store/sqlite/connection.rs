@@ -27,14 +27,15 @@ const SETTINGS: &str = "
     PRAGMA trusted_schema = OFF;
 ";
 
-/// What the writer gets besides. The log is folded into the file every 1000 pages, and cut to 8 MiB if a long read of
-/// an operator made it grow. macOS needs `fullfsync` to really write; elsewhere it does nothing.
+/// What the writer gets besides. The log is folded into the file every 4000 pages: that takes milliseconds, and must not
+/// fall on one request in a hundred. It is cut to 16 MiB if a long read of an operator made it grow. macOS needs
+/// `fullfsync` to really write; elsewhere it does nothing.
 const WRITER_SETTINGS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;
-    PRAGMA wal_autocheckpoint = 1000;
-    PRAGMA journal_size_limit = 8388608;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 16777216;
     PRAGMA temp_store = MEMORY;
 ";
 
