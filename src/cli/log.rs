@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::format;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::cli::log_line;
+
 /// Whether the log is JSON. There is one log in a process, as there is one standard error.
 static JSON: AtomicBool = AtomicBool::new(false);
 
@@ -46,7 +48,11 @@ where
         writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if JSON.load(Ordering::Relaxed) {
+        let is_json = JSON.load(Ordering::Relaxed);
+        // Others may have spans, or come out of the `log` crate.
+        if is_json && event.metadata().target().starts_with("stepless") {
+            log_line::write(writer, event)
+        } else if is_json {
             format().json().flatten_event(true).format_event(context, writer, event)
         } else {
             format().format_event(context, writer, event)

@@ -26,6 +26,7 @@ mod key_password;
 mod limits;
 mod list;
 mod log;
+mod log_line;
 mod memory;
 mod notify;
 mod password;
