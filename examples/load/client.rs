@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use http_body_util::BodyExt as _;
 use http_body_util::Full;
-use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
@@ -24,7 +23,8 @@ use stepless::x509::pem;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::requests::Requests;
+use crate::requests;
+use crate::requests::Request;
 
 pub(crate) struct Client {
     address: SocketAddr,
@@ -54,30 +54,37 @@ impl Client {
         Self { address, tls: TlsConnector::from(Arc::new(config)) }
     }
 
-    async fn open(&self) -> SendRequest<Full<Bytes>> {
-        let stream = TcpStream::connect(self.address).await.expect("a connection");
-        stream.set_nodelay(true).expect("a TCP stream");
+    /// None if nobody answers.
+    async fn try_open(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let stream = TcpStream::connect(self.address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
         let name = ServerName::try_from("localhost").expect("a name");
-        let stream = self.tls.connect(name, stream).await.expect("a handshake");
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        let stream = self.tls.connect(name, stream).await.ok()?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
         tokio::spawn(connection);
-        sender
+        Some(sender)
+    }
+
+    async fn open(&self) -> SendRequest<Full<Bytes>> {
+        self.try_open().await.expect("a connection")
+    }
+
+    /// Whether it answers that it is well.
+    pub(crate) async fn is_answered(&self) -> bool {
+        let Some(mut sender) = self.try_open().await else { return false };
+        send(&mut sender, "GET", "/health", Bytes::new()).await.0 == 200
     }
 
     /// Opens and closes connections one after another, asking each for its health.
     pub(crate) async fn connect(&self, count: usize) {
         for _ in 0..count {
-            let mut sender = self.open().await;
-            let (status, _) = send(&mut sender, "GET", "/health", Bytes::new()).await;
-            assert_eq!(status, 200);
+            assert!(self.is_answered().await);
         }
     }
 
     /// Sends all requests, as many at once as there are connections.
-    pub(crate) async fn run(&self, requests: &Requests, connections: usize) -> Run {
-        let bodies: Arc<Vec<Bytes>> =
-            Arc::new(requests.bodies.iter().map(|body| Bytes::from(body.clone())).collect());
+    pub(crate) async fn run(&self, requests: &[Request], connections: usize) -> Run {
+        let bodies: Arc<Vec<Bytes>> = Arc::new(requests.iter().map(|request| request.body.clone()).collect());
         let next = Arc::new(AtomicUsize::new(0));
         let mut senders = Vec::new();
         for _ in 0..connections {
@@ -111,7 +118,7 @@ impl Client {
 }
 
 async fn send(sender: &mut SendRequest<Full<Bytes>>, method: &str, path: &str, body: Bytes) -> (u16, Bytes) {
-    let request = Request::builder()
+    let request = hyper::Request::builder()
         .method(method)
         .uri(path)
         .header("host", "localhost")
@@ -138,22 +145,32 @@ impl Run {
     }
 
     /// Each answer is a certificate of the issuer for the name and the grant that were asked for.
-    pub(crate) fn check(&self, requests: &Requests) {
-        let oid = Oid::parse("1.3.6.1.4.1.99999.1").expect("an OID");
-        let parse = |text: &Value| {
-            let block = pem::decode_first(text.as_str().expect("text")).expect("PEM");
-            Certificate::parse(&block.content).expect("a certificate")
-        };
-        for ((_, status, body), (name, grant)) in
-            self.answers.iter().zip(requests.names.iter().zip(&requests.grants))
-        {
-            assert_eq!(*status, 201, "{}", String::from_utf8_lossy(body));
-            let answer: Value = serde_json::from_slice(body).expect("JSON");
-            let (leaf, issuer) = (parse(&answer["crt"]), parse(&answer["ca"]));
-            leaf.verify_signature(&issuer.public_key().expect("a key")).expect("a signature of the issuer");
-            assert_eq!(leaf.common_name().as_deref(), Some(name.as_str()));
-            let extension = leaf.extension(&oid).expect("the grant extension");
-            assert_eq!(extension.value, [b"\x0c\x24", grant.as_bytes()].concat());
-        }
+    pub(crate) fn check(&self, requests: &[Request]) {
+        assert_eq!(self.answers.len(), requests.len());
+        let share = requests.len().div_ceil(requests::threads()).max(1);
+        std::thread::scope(|scope| {
+            for (answers, requests) in self.answers.chunks(share).zip(requests.chunks(share)) {
+                scope.spawn(move || {
+                    for ((_, status, body), request) in answers.iter().zip(requests) {
+                        check(*status, body, request);
+                    }
+                });
+            }
+        });
     }
+}
+
+fn check(status: u16, body: &[u8], request: &Request) {
+    let oid = Oid::parse("1.3.6.1.4.1.99999.1").expect("an OID");
+    let parse = |text: &Value| {
+        let block = pem::decode_first(text.as_str().expect("text")).expect("PEM");
+        Certificate::parse(&block.content).expect("a certificate")
+    };
+    assert_eq!(status, 201, "{}", String::from_utf8_lossy(body));
+    let answer: Value = serde_json::from_slice(body).expect("JSON");
+    let (leaf, issuer) = (parse(&answer["crt"]), parse(&answer["ca"]));
+    leaf.verify_signature(&issuer.public_key().expect("a key")).expect("a signature of the issuer");
+    assert_eq!(leaf.common_name().as_deref(), Some(request.name.as_str()));
+    let extension = leaf.extension(&oid).expect("the grant extension");
+    assert_eq!(extension.value, [b"\x0c\x24", request.grant.as_bytes()].concat());
 }

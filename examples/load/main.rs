@@ -5,15 +5,18 @@
 //! ```
 //!
 //! Both serve the same directory, a copy of `tests/contract/fixtures/mosaic`: Go template, request log, durable
-//! database. Requests are made beforehand, each with a token and a name of its own, and every answer is checked. CPU
-//! time is the server process's own, from `/proc`. Without docker and the reference image (`tests/reference/build.sh`)
-//! only stepless is measured.
+//! database. Requests are made beforehand, 10,000 at a time, each with a token and a name of its own, and every answer is
+//! checked, both while nothing is measured. CPU time is the server process's own, from `/proc`. Without docker and the
+//! reference image (`tests/reference/build.sh`) only stepless is measured.
 //!
-//! `--requests N` certificates in each measurement (6000), `--rounds N` of all (3), `--stored N` certificates before the
-//! last ones (20000), `--write FILE` puts the table between the markers of a document.
-//!
-//! `--shared DATASOURCE` measures 1, 2 and 4 processes on that PostgreSQL database instead, and with `--postmaster PID` what
-//! its server takes.
+//! | option | |
+//! | --- | --- |
+//! | `--rounds N` | of all measurements (3) |
+//! | `--requests N` | certificates in each measurement (6000) |
+//! | `--stored N` | certificates before the last measurements of a round (100000) |
+//! | `--many N` | and then certificates for stepless alone, measured beside a store of 1000 (none) |
+//! | `--write FILE` | puts the table between the markers of a document |
+//! | `--shared` | measures 1, 2 and 4 processes on one PostgreSQL server instead, which it starts for that |
 
 #![allow(
     clippy::expect_used,
@@ -25,46 +28,52 @@
 )]
 
 mod client;
+mod many;
+#[path = "../../tests/common/postgres.rs"]
+#[expect(dead_code, reason = "tests ask more of it")]
+mod postgres;
 mod process;
 mod requests;
+mod rig;
+mod rounds;
 mod server;
 mod shared;
 mod table;
+#[path = "../../tests/common/tools.rs"]
+#[expect(dead_code, reason = "tests ask more of it")]
+mod tools;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::client::Client;
-use crate::client::Run;
-use crate::requests::Algorithm;
-use crate::requests::Requests;
+use crate::rig::Rig;
 use crate::server::Kind;
 use crate::server::Server;
-use crate::table::Figures;
+use crate::table::Table;
 
 struct Arguments {
     requests: usize,
     rounds: usize,
     stored: usize,
+    many: Option<usize>,
     write: Option<PathBuf>,
-    shared: Option<String>,
-    postmaster: Option<u32>,
+    shared: bool,
 }
 
 impl Arguments {
     fn read() -> Self {
         let mut read =
-            Self { requests: 6000, rounds: 3, stored: 20_000, write: None, shared: None, postmaster: None };
+            Self { requests: 6000, rounds: 3, stored: 100_000, many: None, write: None, shared: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
-            let value = arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+            let number = |value: String| value.parse().unwrap_or_else(|_| panic!("{value:?} is no number"));
             match name.as_str() {
-                "--requests" => read.requests = value.parse().expect("a number"),
-                "--rounds" => read.rounds = value.parse().expect("a number"),
-                "--stored" => read.stored = value.parse().expect("a number"),
-                "--write" => read.write = Some(value.into()),
-                "--shared" => read.shared = Some(value),
-                "--postmaster" => read.postmaster = Some(value.parse().expect("a process id")),
+                "--requests" => read.requests = number(value()),
+                "--rounds" => read.rounds = number(value()),
+                "--stored" => read.stored = number(value()),
+                "--many" => read.many = Some(number(value())),
+                "--write" => read.write = Some(value().into()),
+                "--shared" => read.shared = true,
                 _ => panic!("unknown argument {name}"),
             }
         }
@@ -75,14 +84,17 @@ impl Arguments {
 fn main() {
     let arguments = Arguments::read();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if let Some(data_source) = &arguments.shared {
-        let table = shared::measure(&runtime, data_source, arguments.postmaster, arguments.requests);
-        println!("{table}");
-        if let Some(path) = &arguments.write {
-            table::write(path, &table);
-        }
-        return;
+    let table = match arguments.shared {
+        true => shared::measure(&runtime, arguments.requests),
+        false => compare(&runtime, &arguments),
+    };
+    println!("{table}");
+    if let Some(path) = &arguments.write {
+        table::write(path, &table);
     }
+}
+
+fn compare(runtime: &tokio::runtime::Runtime, arguments: &Arguments) -> String {
     let kinds = match server::reference_available() {
         Ok(()) => vec![Kind::Stepless, Kind::StepCa],
         Err(reason) => {
@@ -90,87 +102,16 @@ fn main() {
             vec![Kind::Stepless]
         }
     };
-    let mut figures: Vec<Figures> = kinds.iter().map(|_| Figures::default()).collect();
+    let (count, mut table) = (arguments.requests, Table::default());
     for round in 1..=arguments.rounds {
-        for (kind, figures) in kinds.iter().zip(&mut figures) {
+        for kind in &kinds {
             eprintln!("round {round} of {}: {kind:?}", arguments.rounds);
-            measure(&runtime, *kind, &arguments, figures);
+            let mut rig = Rig::new(runtime, Server::new(*kind));
+            rounds::measure(&mut rig, *kind, count, arguments.stored, &mut table);
         }
     }
-    let table = table::markdown(&kinds, &figures);
-    println!("{table}");
-    if let Some(path) = &arguments.write {
-        table::write(path, &table);
+    if let Some(many) = arguments.many {
+        many::measure(runtime, many, arguments.rounds, count, &mut table);
     }
-}
-
-/// All measurements of one server, from its start to its end.
-fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, arguments: &Arguments, figures: &mut Figures) {
-    let count = arguments.requests;
-    let mut server = Server::start(kind);
-    figures.start_empty.push(server.started_in.as_secs_f64() * 1e3);
-    figures.memory_idle.push(server.memory() as f64 / 1024.0);
-    let client = Client::new(server.address, &server.root);
-
-    // Caches, allocations and connections of the first requests count for neither.
-    let warm = Requests::make(&server.keys, Algorithm::Hs256, 200);
-    runtime.block_on(client.run(&warm, 8));
-
-    let (cpu, run) = under_load(runtime, &server, &client, Algorithm::Hs256, count, 64);
-    figures.cpu_hs.push(cpu);
-    figures.rate_64.push(run.rate());
-    figures.p99_64.push(run.percentile(99.0));
-    let (cpu, _) = under_load(runtime, &server, &client, Algorithm::Es256, count, 64);
-    figures.cpu_es.push(cpu);
-    let (_, run) = under_load(runtime, &server, &client, Algorithm::Hs256, count, 8);
-    figures.rate_8.push(run.rate());
-    let (_, run) = under_load(runtime, &server, &client, Algorithm::Hs256, count / 4, 1);
-    figures.p50_1.push(run.percentile(50.0));
-    figures.p99_1.push(run.percentile(99.0));
-
-    let before = server.cpu();
-    let connections = count / 6;
-    runtime.block_on(client.connect(connections));
-    figures.cpu_connection.push(micros(server.cpu() - before) / connections as f64);
-    figures.memory_peak.push(server.memory_peak() as f64 / 1024.0);
-
-    // What a large store costs.
-    let mut stored = 200 + 3 * count + count / 4;
-    while stored < arguments.stored {
-        let batch = (arguments.stored - stored).min(20_000);
-        runtime.block_on(client.run(&Requests::make(&server.keys, Algorithm::Hs256, batch), 64));
-        stored += batch;
-    }
-    let (cpu, _) = under_load(runtime, &server, &client, Algorithm::Hs256, count, 64);
-    stored += count;
-    figures.stored = stored;
-    figures.cpu_stored.push(cpu);
-    figures.memory_stored.push(server.memory() as f64 / 1024.0);
-    drop(client);
-    server.stop();
-    figures.storage.push(server.storage() as f64 / stored as f64);
-    server.start_again();
-    figures.start_stored.push(server.started_in.as_secs_f64() * 1e3);
-    server.stop();
-}
-
-/// Microseconds of the server's CPU time for each certificate, and how long each took.
-fn under_load(
-    runtime: &tokio::runtime::Runtime,
-    server: &Server,
-    client: &Client,
-    algorithm: Algorithm,
-    count: usize,
-    connections: usize,
-) -> (f64, Run) {
-    let requests = Requests::make(&server.keys, algorithm, count);
-    let before = server.cpu();
-    let run = runtime.block_on(client.run(&requests, connections));
-    let cpu = micros(server.cpu() - before) / count as f64;
-    run.check(&requests);
-    (cpu, run)
-}
-
-fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
+    table.markdown()
 }

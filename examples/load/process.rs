@@ -5,13 +5,29 @@ use std::time::Duration;
 /// `_SC_CLK_TCK` of every Linux that Rust runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// The CPU time of a process, user and system (proc(5), `/proc/pid/stat`, fields 14 and 15).
+/// The CPU time of a process, user and system.
 pub(crate) fn cpu(id: u32) -> Duration {
+    ticks(id, 14) + ticks(id, 15)
+}
+
+/// When a process started, from the start of the machine, to a hundredth of a second.
+pub(crate) fn started(id: u32) -> Duration {
+    ticks(id, 22)
+}
+
+/// How long the machine runs.
+pub(crate) fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.try_into().expect("a time after the start")
+}
+
+/// A field of `/proc/pid/stat` that counts ticks, by its number in proc(5).
+fn ticks(id: u32, field: usize) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("the process runs");
     // The second field is a name in parentheses, which may hold spaces.
     let (_, rest) = stat.rsplit_once(')').expect("a name");
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().expect("ticks") + fields[12].parse::<u64>().expect("ticks");
+    let ticks: u64 =
+        rest.split_whitespace().nth(field - 3).and_then(|text| text.parse().ok()).expect("ticks");
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 

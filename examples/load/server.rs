@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,8 +22,8 @@ use crate::requests::Keys;
 
 const IMAGE: &str = "stepless-reference/step-ca:0.30.2";
 
-/// What both print when they accept connections.
-const READY: &str = "Serving HTTPS on ";
+/// What it says at its start is kept, in lines.
+const FIRST_LINES: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -34,16 +37,17 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) root: String,
     pub(crate) keys: Keys,
-    /// From the start of the program to its first answer.
-    pub(crate) started_in: Duration,
     running: Option<Running>,
 }
 
 struct Running {
     child: Child,
-    /// The process that serves.
-    id: u32,
+    begun: Instant,
+    /// The beginning of what it said.
+    said: Arc<Mutex<String>>,
     container: Option<String>,
+    /// The process that serves; not known before it does.
+    id: Option<u32>,
 }
 
 /// Whether step-ca can be measured here, or why not.
@@ -61,20 +65,20 @@ pub(crate) fn reference_available() -> Result<(), String> {
 }
 
 impl Server {
-    /// Starts one on a fresh copy of the fixture.
-    pub(crate) fn start(kind: Kind) -> Self {
-        Self::start_with(kind, |text| text)
+    /// One on a fresh copy of the fixture; it does not run yet.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self::with(kind, |text| text)
     }
 
-    /// Starts stepless on a fresh copy, with its records on a PostgreSQL server.
-    pub(crate) fn start_shared(data_source: &str) -> Self {
-        Self::start_with(Kind::Stepless, |text| {
+    /// stepless on a fresh copy, with its records on a PostgreSQL server.
+    pub(crate) fn shared(data_source: &str) -> Self {
+        Self::with(Kind::Stepless, |text| {
             let text = text.replace("\"badgerv2\"", "\"postgresql\"");
             text.replace("\"dataSource\": \"db\"", &format!("\"dataSource\": \"{data_source}\""))
         })
     }
 
-    fn start_with(kind: Kind, edit: impl FnOnce(String) -> String) -> Self {
+    fn with(kind: Kind, edit: impl FnOnce(String) -> String) -> Self {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/fixtures/mosaic");
         let directory = TempDir::with_prefix("stepless-load-").expect("a temporary folder");
         copy(&fixture, directory.path());
@@ -84,21 +88,12 @@ impl Server {
         let text = edit(text.replace("127.0.0.1:9500", &address.to_string()));
         std::fs::write(&path, text).expect("ca.json");
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect("a file");
-        let mut server = Self {
-            kind,
-            address,
-            root: read("certs/root_ca.crt"),
-            keys: Keys::read(&read("provisioner-keys.json")),
-            directory,
-            started_in: Duration::ZERO,
-            running: None,
-        };
-        server.start_again();
-        server
+        let (root, keys) = (read("certs/root_ca.crt"), Keys::read(&read("provisioner-keys.json")));
+        Self { kind, address, root, keys, directory, running: None }
     }
 
     /// Starts it on the directory as it is.
-    pub(crate) fn start_again(&mut self) {
+    pub(crate) fn start(&mut self) {
         let folder = self.directory.path();
         let container = format!("stepless-load-{}-{}", std::process::id(), self.address.port());
         let mut command = match self.kind {
@@ -132,39 +127,47 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let mut said = String::new();
-        loop {
-            let line =
-                lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("it did not start:\n{said}"));
-            said.push_str(&line);
-            said.push('\n');
-            if line.contains(READY) {
-                break;
-            }
-        }
-        self.started_in = begun.elapsed();
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+        let said = Arc::new(Mutex::new(String::new()));
+        let first = Arc::clone(&said);
         // The log has to be read, or the server would wait for it.
-        std::thread::spawn(move || for _ in lines {});
-        let (id, container) = match self.kind {
-            Kind::Stepless => (child.id(), None),
-            Kind::StepCa => {
-                let output = Command::new("docker")
-                    .args(["inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", &container])
-                    .output()
-                    .expect("docker");
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                let id = text.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a process id");
-                // Making a container takes docker longer than step-ca takes to start: count from its process's start.
-                self.started_in = started_ago(id).min(self.started_in);
-                (id, Some(container))
+        std::thread::spawn(move || {
+            for (number, line) in lines.enumerate() {
+                if number < FIRST_LINES {
+                    first.lock().unwrap_or_else(PoisonError::into_inner).push_str(&(line + "\n"));
+                }
             }
+        });
+        let container = (self.kind == Kind::StepCa).then_some(container);
+        self.running = Some(Running { child, begun, said, container, id: None });
+    }
+
+    /// Fails if it has ended.
+    pub(crate) fn check(&mut self) {
+        let running = self.running.as_mut().expect("it was started");
+        if running.child.try_wait().expect("a child can be waited for").is_some() {
+            panic!("it did not start:\n{}", running.said.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// It has answered for the first time: finds its process, and tells for how long that runs.
+    pub(crate) fn answered(&mut self) -> Duration {
+        let running = self.running.as_mut().expect("it was started");
+        let Some(container) = &running.container else {
+            running.id = Some(running.child.id());
+            return running.begun.elapsed();
         };
-        self.running = Some(Running { child, id, container });
+        // Making a container takes docker longer than step-ca takes to start: count from its process's start.
+        let now = process::since_boot();
+        let output = Command::new("docker").args(["inspect", "-f", "{{.State.Pid}}", container]).output();
+        let text = String::from_utf8(output.expect("docker").stdout).expect("UTF-8");
+        let id = text.trim().parse().expect("a process id");
+        running.id = Some(id);
+        now.saturating_sub(process::started(id))
     }
 
     fn id(&self) -> u32 {
-        self.running.as_ref().expect("it runs").id
+        self.running.as_ref().and_then(|running| running.id).expect("it has answered")
     }
 
     pub(crate) fn cpu(&self) -> Duration {
@@ -190,7 +193,7 @@ impl Server {
         let Some(mut running) = self.running.take() else { return };
         let stopped = match &running.container {
             Some(name) => Command::new("docker").args(["stop", name]).output().map(drop),
-            None => Command::new("kill").arg(running.id.to_string()).status().map(drop),
+            None => Command::new("kill").arg(running.child.id().to_string()).status().map(drop),
         };
         stopped.expect("it can be stopped");
         running.child.wait().expect("it ends");
@@ -203,16 +206,6 @@ impl Drop for Server {
             self.stop();
         }
     }
-}
-
-/// How long ago a process started, from its start in ticks since boot and the uptime (proc(5)).
-fn started_ago(id: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("the process runs");
-    let (_, rest) = stat.rsplit_once(')').expect("a name");
-    let ticks: f64 = rest.split_whitespace().nth(19).and_then(|text| text.parse().ok()).expect("ticks");
-    let uptime = std::fs::read_to_string("/proc/uptime").expect("an uptime");
-    let uptime: f64 = uptime.split_whitespace().next().and_then(|text| text.parse().ok()).expect("seconds");
-    Duration::from_secs_f64((uptime - ticks / 100.0).max(0.0))
 }
 
 /// `target/release/stepless`, two folders above `target/release/examples/load`.

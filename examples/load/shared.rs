@@ -1,52 +1,56 @@
-//! Several processes on one PostgreSQL database: what a certificate costs each of them and the server.
+//! Several processes on one PostgreSQL server: what a certificate costs each of them and the server.
 
-use crate::Requests;
-use crate::client::Client;
-use crate::micros;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::client::Run;
+use crate::postgres::Postgres;
 use crate::process;
+use crate::requests;
 use crate::requests::Algorithm;
+use crate::requests::Request;
+use crate::rig::Rig;
+use crate::rig::micros;
 use crate::server::Server;
 
-/// Measures 1, 2 and 4 processes and prints a table. The database is one to play with: its records stay.
-pub(crate) fn measure(
-    runtime: &tokio::runtime::Runtime,
-    data_source: &str,
-    postmaster: Option<u32>,
-    count: usize,
-) -> String {
+/// Measures 1, 2 and 4 processes on a server of its own, which writes durably.
+pub(crate) fn measure(runtime: &Runtime, count: usize) -> String {
+    let database = Postgres::start_with(true).expect("PostgreSQL is installed");
+    // The parent of all of the server's processes is in the first line.
+    let file = std::fs::read_to_string(database.folder().join("data/postmaster.pid")).expect("it runs");
+    let parent = file.lines().next().and_then(|id| id.parse().ok()).expect("a process id");
     let mut table =
         "| processes | connections | certificates/s | stepless, CPU µs each | PostgreSQL, CPU µs each \
                      | p50, ms | p99, ms |\n| --- | --- | --- | --- | --- | --- | --- |\n"
             .to_owned();
     for (processes, connections) in [(1, 1), (1, 64), (2, 64), (4, 64)] {
-        let servers: Vec<Server> = (0..processes).map(|_| Server::start_shared(data_source)).collect();
-        let clients: Vec<Client> =
-            servers.iter().map(|server| Client::new(server.address, &server.root)).collect();
+        let server = || Server::shared(&database.data_source("sslmode=disable"));
+        let mut rigs: Vec<Rig<'_>> = (0..processes).map(|_| Rig::new(runtime, server())).collect();
         let count = if connections == 1 { count / 4 } else { count };
-        let make = |count: usize| Requests::make(&servers[0].keys, Algorithm::Hs256, count / processes);
-        for client in &clients {
-            runtime.block_on(client.run(&make(400), 8));
+        for rig in &mut rigs {
+            rig.start();
+            rig.under_load(Algorithm::Hs256, 400, 8);
         }
-        let batches: Vec<Requests> = (0..processes).map(|_| make(count)).collect();
-        let used = || servers.iter().map(Server::cpu).sum::<std::time::Duration>();
-        let (own, theirs) = (used(), postmaster.map(process::family_cpu));
-        let runs: Vec<_> = runtime.block_on(async {
-            let runs = clients
-                .iter()
-                .zip(&batches)
-                .map(|(client, batch)| client.run(batch, connections / processes));
-            join_all(runs).await
+        let batches: Vec<Vec<Request>> = rigs
+            .iter()
+            .map(|rig| requests::make(&rig.server.keys, Algorithm::Hs256, count / processes))
+            .collect();
+        let used = || rigs.iter().map(|rig| rig.server.cpu()).sum::<Duration>();
+        let (own, theirs) = (used(), process::family_cpu(parent));
+        let runs: Vec<Run> = runtime.block_on(async {
+            let runs = rigs.iter().zip(&batches);
+            join_all(runs.map(|(rig, batch)| rig.client.run(batch, connections / processes))).await
         });
-        let own = micros(used() - own) / count as f64;
-        let theirs = postmaster.map(process::family_cpu).zip(theirs).map(|(after, before)| after - before);
+        let each = |time: Duration| micros(time) / count as f64;
+        let (own, theirs) = (each(used() - own), each(process::family_cpu(parent) - theirs));
         for (run, batch) in runs.iter().zip(&batches) {
             run.check(batch);
         }
-        let rate: f64 = runs.iter().map(crate::client::Run::rate).sum();
+        let rate: f64 = runs.iter().map(Run::rate).sum();
         let worst = |percent| runs.iter().map(|run| run.percentile(percent)).fold(0.0, f64::max);
         table.push_str(&format!(
-            "| {processes} | {connections} | {rate:.0} | {own:.0} | {} | {:.1} | {:.1} |\n",
-            theirs.map_or("-".to_owned(), |theirs| format!("{:.0}", micros(theirs) / count as f64)),
+            "| {processes} | {connections} | {rate:.0} | {own:.0} | {theirs:.0} | {:.1} | {:.1} |\n",
             worst(50.0),
             worst(99.0),
         ));

@@ -1,4 +1,4 @@
-//! The figures of all rounds as a table of medians.
+//! The figures as a table of medians.
 
 use std::path::Path;
 
@@ -8,74 +8,72 @@ use crate::server::Kind;
 const BEGIN: &str = "<!-- load: begin -->";
 const END: &str = "<!-- load: end -->";
 
-/// One value a round.
+/// Rows in the order in which their first values came.
 #[derive(Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) cpu_hs: Vec<f64>,
-    pub(crate) cpu_es: Vec<f64>,
-    pub(crate) rate_64: Vec<f64>,
-    pub(crate) rate_8: Vec<f64>,
-    pub(crate) p50_1: Vec<f64>,
-    pub(crate) p99_1: Vec<f64>,
-    pub(crate) p99_64: Vec<f64>,
-    pub(crate) memory_idle: Vec<f64>,
-    pub(crate) memory_peak: Vec<f64>,
-    pub(crate) memory_stored: Vec<f64>,
-    pub(crate) start_empty: Vec<f64>,
-    pub(crate) start_stored: Vec<f64>,
-    pub(crate) cpu_connection: Vec<f64>,
-    pub(crate) cpu_stored: Vec<f64>,
-    pub(crate) storage: Vec<f64>,
-    /// Certificates on record at the end.
-    pub(crate) stored: usize,
+pub(crate) struct Table {
+    rows: Vec<Row>,
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
+#[derive(Debug)]
+struct Row {
+    name: String,
+    more_is_better: bool,
+    values: Vec<(Kind, f64)>,
 }
 
-pub(crate) fn markdown(kinds: &[Kind], figures: &[Figures]) -> String {
-    let stored = figures[0].stored;
-    type Row = (String, fn(&Figures) -> &[f64], bool);
-    let rows: [Row; 15] = [
-        ("CPU per certificate, HS256, 64 connections, µs".to_owned(), |f| &f.cpu_hs, false),
-        ("CPU per certificate, ES256, 64 connections, µs".to_owned(), |f| &f.cpu_es, false),
-        ("certificates/s, 64 connections".to_owned(), |f| &f.rate_64, true),
-        ("certificates/s, 8 connections".to_owned(), |f| &f.rate_8, true),
-        ("latency, 1 connection, p50, ms".to_owned(), |f| &f.p50_1, false),
-        ("latency, 1 connection, p99, ms".to_owned(), |f| &f.p99_1, false),
-        ("latency, 64 connections, p99, ms".to_owned(), |f| &f.p99_64, false),
-        ("memory idle, MiB".to_owned(), |f| &f.memory_idle, false),
-        ("memory peak, MiB".to_owned(), |f| &f.memory_peak, false),
-        (format!("memory after {stored} certificates, MiB"), |f| &f.memory_stored, false),
-        ("start to ready, empty, ms".to_owned(), |f| &f.start_empty, false),
-        (format!("start to ready, {stored} certificates, ms"), |f| &f.start_stored, false),
-        ("CPU per new TLS connection, µs".to_owned(), |f| &f.cpu_connection, false),
-        (format!("CPU per certificate, {stored} stored, µs"), |f| &f.cpu_stored, false),
-        ("storage per certificate, bytes".to_owned(), |f| &f.storage, false),
-    ];
-    let mut text = "| figure |".to_owned();
-    for kind in kinds {
-        text.push_str(&format!(" {kind:?} |"));
+impl Table {
+    /// Adds a value of which less is better.
+    pub(crate) fn less(&mut self, kind: Kind, name: impl Into<String>, value: f64) {
+        self.add(name.into(), false, kind, value);
     }
-    let both = kinds.len() == 2;
-    text.push_str(if both { " ratio |\n" } else { "\n" });
-    text.push_str(&format!("| --- |{}\n", " --- |".repeat(kinds.len() + usize::from(both))));
-    for (name, of, more_is_better) in rows {
-        let values: Vec<f64> = figures.iter().map(|figures| median(of(figures))).collect();
-        text.push_str(&format!("| {name} |"));
-        for value in &values {
-            text.push_str(&if *value >= 20.0 { format!(" {value:.0} |") } else { format!(" {value:.2} |") });
-        }
-        if let [ours, theirs] = values[..] {
-            let ratio = if more_is_better { ours / theirs } else { theirs / ours };
-            text.push_str(&format!(" {ratio:.1} |"));
-        }
-        text.push('\n');
+
+    /// Adds a value of which more is better.
+    pub(crate) fn more(&mut self, kind: Kind, name: impl Into<String>, value: f64) {
+        self.add(name.into(), true, kind, value);
     }
-    text
+
+    fn add(&mut self, name: String, more_is_better: bool, kind: Kind, value: f64) {
+        match self.rows.iter_mut().find(|row| row.name == name) {
+            Some(row) => row.values.push((kind, value)),
+            None => self.rows.push(Row { name, more_is_better, values: vec![(kind, value)] }),
+        }
+    }
+
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = "| figure | stepless | step-ca | ratio |\n| --- | --- | --- | --- |\n".to_owned();
+        for row in &self.rows {
+            let (ours, theirs) = (row.median(Kind::Stepless), row.median(Kind::StepCa));
+            let ratio = ours.zip(theirs).map(|(ours, theirs)| match row.more_is_better {
+                true => ours / theirs,
+                false => theirs / ours,
+            });
+            let cells = [ours.map(rounded), theirs.map(rounded), ratio.map(|ratio| format!("{ratio:.1}"))];
+            let cells = cells.map(|cell| cell.unwrap_or_else(|| "—".to_owned()));
+            text.push_str(&format!("| {} | {} |\n", row.name, cells.join(" | ")));
+        }
+        text
+    }
+}
+
+impl Row {
+    fn median(&self, kind: Kind) -> Option<f64> {
+        let mut values: Vec<f64> =
+            self.values.iter().filter(|(of, _)| *of == kind).map(|(_, value)| *value).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
+    }
+}
+
+fn rounded(value: f64) -> String {
+    if value >= 20.0 { grouped(value.round() as usize) } else { format!("{value:.2}") }
+}
+
+/// A number with a comma before each three digits.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|part| str::from_utf8(part).ok()).collect();
+    parts.join(",")
 }
 
 /// Replaces what a document has between the markers.

@@ -33,13 +33,22 @@ pub(crate) struct Postgres {
     programs: PathBuf,
     as_root: bool,
     child: Option<Child>,
+    /// Whether what it has committed survives a power cut.
+    durable: bool,
     /// The port on 127.0.0.1.
     pub(crate) port: u16,
 }
 
 impl Postgres {
     /// Makes and starts a server, or says why the test is skipped.
+    ///
+    /// It is not durable: a killed process loses nothing without it, and disks are slow where tests run.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(false)
+    }
+
+    /// The same, durable if that is wanted.
+    pub(crate) fn start_with(durable: bool) -> Option<Self> {
         let Some(programs) = programs() else {
             tools::skip("there is no PostgreSQL server: install Debian's postgresql");
             return None;
@@ -48,7 +57,7 @@ impl Postgres {
         let as_root = tools::run(Command::new("id").arg("-u")).trim() == "0";
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
         let port = port.expect("a free port").port();
-        let mut server = Self { folder, programs, as_root, child: None, port };
+        let mut server = Self { folder, programs, as_root, child: None, durable, port };
         server.write("password", PASSWORD);
         let key = rcgen::generate_simple_self_signed(["db.example".to_owned(), "localhost".to_owned()]);
         let key = key.expect("a certificate");
@@ -78,8 +87,7 @@ impl Postgres {
         for setting in [
             "listen_addresses=127.0.0.1",
             "ssl=on",
-            // A killed process loses nothing without it, and disks are slow where tests run.
-            "fsync=off",
+            if self.durable { "fsync=on" } else { "fsync=off" },
             "max_connections=100",
             &format!("ssl_cert_file={}", self.file("server.crt").display()),
             &format!("ssl_key_file={}", self.file("server.key").display()),
