@@ -1,4 +1,7 @@
 //! Ten times what the server can do: what is too much is told so at once, the rest is done, and nothing grows.
+//!
+//! Its issuing key is a slow one, and `--max-requests` what docs/operations.md advises with such a key. So what it can
+//! sustain is little, and clients on the same two cores reach ten times that without being what is measured.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,21 +17,22 @@ use crate::rig::Rig;
 use crate::rig::Times;
 use crate::rig::say;
 
-/// Clients that wait for each answer before they ask again: a few fill the server.
-const SUSTAINABLE: usize = 16;
+/// Clients that wait for each answer before they ask again: more than are worked on, fewer than may wait.
+const SUSTAINABLE: usize = 4;
 
-/// So many that those who wait for an answer do not slow the pace of all down.
-const CLIENTS: usize = 25 * SUSTAINABLE;
+/// Each asks a hundredth of the load, so that those who wait for a certificate do not miss their next turn.
+const CLIENTS: usize = 100;
+
+const TIMES: f64 = 10.0;
 
 /// What the process may take, whatever is asked of it.
-const MEMORY_MIB: u64 = 256;
+const MEMORY_MIB: u64 = 64;
 
 #[test]
 fn ten_times_the_load_is_turned_away_quickly() {
     let _alone = rig::alone();
-    rig::raise_open_files();
-    // As many at work and waiting as the few that it can sustain.
-    let rig = Rig::start("--max-requests 4");
+    // One is worked on and eight wait.
+    let rig = Rig::start_slow("--max-requests 1");
     let runtime = rig::runtime();
     runtime.block_on(async {
         let quiet = load(&rig.client, &rig.requests, SUSTAINABLE, Duration::ZERO).await;
@@ -36,16 +40,16 @@ fn ten_times_the_load_is_turned_away_quickly() {
         let sustained = quiet.rate(201);
         let before = rig.memory("VmRSS:");
 
-        let health = tokio::spawn(watch_health(rig.client.clone(), Instant::now() + 2 * rig::period()));
-        let pace = Duration::from_secs_f64(CLIENTS as f64 / (10.0 * sustained));
+        let health = tokio::spawn(watch_health(rig.client.clone(), Instant::now() + rig::period()));
+        let pace = Duration::from_secs_f64(CLIENTS as f64 / (TIMES * sustained));
         let loaded = load(&rig.client, &rig.requests, CLIENTS, pace).await;
         let health = health.await.unwrap();
         let (after, peak) = (rig.memory("VmRSS:"), rig.memory("VmHWM:"));
+        let offered = loaded.all() as f64 / rig::period().as_secs_f64() / sustained;
         say(&format!(
-            "edge: sustained {sustained:.0} certificates/s; then {:.0} requests/s, {:.0} certificates/s, {:?}\n\
+            "edge: sustained {sustained:.1} certificates/s; then {offered:.1} times that, {:.1} certificates/s, {:?}\n\
              edge: 201 {}\nedge: 503 {}\nedge: health {}\n\
              edge: memory {} MiB before, {} after, {} at most",
-            loaded.all() as f64 / loaded.took.as_secs_f64(),
             loaded.rate(201),
             loaded.statuses.iter().map(|(status, times)| (*status, times.count())).collect::<Vec<_>>(),
             loaded.times(201).figures(),
@@ -56,19 +60,23 @@ fn ten_times_the_load_is_turned_away_quickly() {
             peak >> 10,
         ));
         assert_eq!(loaded.statuses.keys().copied().collect::<Vec<_>>(), [201, 503]);
-        assert!(loaded.times(201).count() > 0);
-        assert!(loaded.times(503).at(50) < Duration::from_secs(1), "{}", loaded.times(503).figures());
-        assert!(loaded.times(503).at(100) < Duration::from_secs(5), "{}", loaded.times(503).figures());
+        assert!(offered >= 0.9 * TIMES, "{offered:.1} times the sustainable load");
+        assert!(loaded.rate(201) >= sustained / 2.0, "{:.1} certificates/s", loaded.rate(201));
+        // Nobody who is turned away has waited a second for his turn.
+        assert!(loaded.times(503).at(50) < Duration::from_millis(100), "{}", loaded.times(503).figures());
+        assert!(loaded.times(503).at(99) < Duration::from_millis(500), "{}", loaded.times(503).figures());
         assert!(peak >> 10 < MEMORY_MIB, "{peak} KiB");
-        let (body, answer) = loaded.turned_away.expect("one that was turned away");
-        assert_eq!(answer.retry_after, Some(1));
-        assert_eq!(
-            answer.text,
-            "{\"status\":503,\"message\":\"The certificate authority is overloaded. Please try again later.\"}\n"
-        );
-        // Its token was not looked at.
-        let again = rig.client.send("POST", "/1.0/sign", body).await.unwrap();
-        assert_eq!(again.status, 201, "{}", again.text);
+        assert!(loaded.turned_away.len() >= CLIENTS / 2, "{}", loaded.turned_away.len());
+        for (body, answer) in loaded.turned_away.into_iter().take(20) {
+            assert_eq!(answer.retry_after, Some(1));
+            assert_eq!(
+                answer.text,
+                "{\"status\":503,\"message\":\"The certificate authority is overloaded. Please try again later.\"}\n"
+            );
+            // Its token was not looked at.
+            let again = rig.client.send("POST", "/1.0/sign", body).await.unwrap();
+            assert_eq!(again.status, 201, "{}", again.text);
+        }
     });
     let log = rig.daemon.log();
     let said = log.matches("requests are turned away").count();
@@ -80,8 +88,8 @@ fn ten_times_the_load_is_turned_away_quickly() {
 struct Outcome {
     statuses: BTreeMap<u16, Times>,
     took: Duration,
-    /// A request that was turned away, and not granted later.
-    turned_away: Option<(Bytes, Answer)>,
+    /// Requests that were turned away, and not granted later.
+    turned_away: Vec<(Bytes, Answer)>,
 }
 
 impl Outcome {
@@ -98,7 +106,7 @@ impl Outcome {
     }
 }
 
-/// Each client asks every `pace`, or as soon as it has been answered if that is later.
+/// Each client asks every `pace`, and whoever was late asks at once until he has caught up.
 async fn load(client: &Client, requests: &Requests, clients: usize, pace: Duration) -> Outcome {
     let mut connected = Vec::new();
     for _ in 0..clients {
@@ -122,7 +130,7 @@ async fn load(client: &Client, requests: &Requests, clients: usize, pace: Durati
                     tokio::time::sleep_until(next.into()).await;
                     let asked = Instant::now();
                     if asked > end {
-                        outcome.turned_away = turned_away.map(|answer| (body, answer));
+                        outcome.turned_away.extend(turned_away.map(|answer| (body, answer)));
                         return outcome;
                     }
                     let answer = kept.send("POST", "/1.0/sign", body.clone()).await.unwrap();
@@ -131,7 +139,7 @@ async fn load(client: &Client, requests: &Requests, clients: usize, pace: Durati
                     if turned_away.is_none() {
                         body = requests.sign();
                     }
-                    next = (next + pace).max(Instant::now());
+                    next += pace;
                 }
             })
         })
@@ -142,7 +150,7 @@ async fn load(client: &Client, requests: &Requests, clients: usize, pace: Durati
         for (status, times) in one.statuses {
             outcome.statuses.entry(status).or_default().join(times);
         }
-        outcome.turned_away = outcome.turned_away.or(one.turned_away);
+        outcome.turned_away.extend(one.turned_away);
     }
     outcome.took = begun.elapsed();
     outcome
@@ -155,7 +163,7 @@ async fn watch_health(client: Client, end: Instant) -> Times {
         let begun = Instant::now();
         let answer = client.send("GET", "/health", Bytes::new()).await.expect("health");
         assert_eq!((answer.status, answer.text.as_str()), (200, "{\"status\":\"ok\"}\n"));
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         times.add(begun);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -28,6 +28,13 @@ use serde_json::json;
 use stepless::http::Limits;
 use stepless::http::RouterOptions;
 use stepless::http::server::Server;
+use stepless::signer::key_file;
+use stepless::x509::certificate::Certificate;
+use stepless::x509::hierarchy::CaCertificate;
+use stepless::x509::name::Subject;
+use stepless::x509::name_constraints::NameConstraints;
+use stepless::x509::pem;
+use stepless::x509::serial::SerialNumber;
 use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -83,7 +90,31 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn start(options: &str) -> Self {
-        Self::start_as(Command::new(env!("CARGO_BIN_EXE_stepless")), options)
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_stepless")), Fixture::copy("mosaic"), options)
+    }
+
+    /// With an RSA key of 5120 bits to issue with, which takes 20 ms to sign: ring signs with up to 4096 bits, and the
+    /// crate for larger ones is slower.
+    pub(crate) fn start_slow(options: &str) -> Self {
+        let fixture = Fixture::copy("mosaic");
+        let password = fixture.password();
+        let decode = |pem: &str, password| key_file::decode(pem.as_bytes(), password, "a key").unwrap();
+        let root_key = decode(&fixture.read("secrets/root_ca_key"), Some(password.as_bytes()));
+        let root = pem::decode_first(&fixture.root_pem()).unwrap();
+        let root = Certificate::parse(&root.content).unwrap();
+        let slow = include_str!("../data/crypto/rsa_5120.pem");
+        let intermediate = CaCertificate {
+            subject: Subject::from_common_name("Slow Intermediate CA"),
+            path_length: Some(0),
+            name_constraints: NameConstraints::default(),
+            serial_number: SerialNumber::from(5120),
+            not_before: root.not_before(),
+            not_after: root.not_after(),
+        };
+        let der = intermediate.signed_by(decode(slow, None).public_key(), &root, &root_key).unwrap();
+        std::fs::write(fixture.file("certs/intermediate_ca.crt"), pem::encode("CERTIFICATE", &der)).unwrap();
+        std::fs::write(fixture.file("secrets/intermediate_ca_key"), slow).unwrap();
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_stepless")), fixture, options)
     }
 
     /// With few files to open.
@@ -91,11 +122,10 @@ impl Rig {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {files} && exec \"$@\"");
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_stepless")]);
-        Self::start_as(command, options)
+        Self::start_as(command, Fixture::copy("mosaic"), options)
     }
 
-    fn start_as(mut command: Command, options: &str) -> Self {
-        let fixture = Fixture::copy("mosaic");
+    fn start_as(mut command: Command, fixture: Fixture, options: &str) -> Self {
         command.args("serve ca.json --password-file secrets/password.txt --address 127.0.0.1:0".split(' '));
         command.args(options.split_whitespace()).current_dir(fixture.path()).stdin(Stdio::null());
         command.env("STEPPATH", fixture.path()).env_remove("STEPLESS_LOG");

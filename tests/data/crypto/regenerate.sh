@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes keys and signatures for the unit tests of `crypto`, `jose` and `signer`, with OpenSSL 3.
+# Writes keys and signatures for the unit tests of `crypto`, `jose` and `signer`, and a slow key, with OpenSSL 3.
 # The keys are public: never trust anything they sign.
 set -eu
 cd "$(dirname "$0")"
@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa_2048.pem
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3 -out rsa_2048_e3.pem
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out rsa_1024.pem
+openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:5120 -out rsa_5120.pem
 
 # One line a signature: algorithm as crypto prints it, SubjectPublicKeyInfo, signature, over the message.
 message=$(mktemp)
