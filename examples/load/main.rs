@@ -85,7 +85,7 @@ fn main() {
     let arguments = Arguments::read();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let table = match arguments.shared {
-        true => shared::measure(&runtime, arguments.requests),
+        true => shared::measure(&runtime, arguments.rounds, arguments.requests),
         false => compare(&runtime, &arguments),
     };
     println!("{table}");

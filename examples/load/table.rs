@@ -57,14 +57,20 @@ impl Table {
 
 impl Row {
     fn median(&self, kind: Kind) -> Option<f64> {
-        let mut values: Vec<f64> =
+        let values: Vec<f64> =
             self.values.iter().filter(|(of, _)| *of == kind).map(|(_, value)| *value).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        (!values.is_empty()).then(|| median(values.into_iter()))
     }
 }
 
-fn rounded(value: f64) -> String {
+/// The median of at least one value.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+pub(crate) fn rounded(value: f64) -> String {
     if value >= 20.0 { grouped(value.round() as usize) } else { format!("{value:.2}") }
 }
 
