@@ -22,6 +22,7 @@ use crate::store::PostgresStore;
 use crate::store::RegisteredStore;
 use crate::store::SqliteStore;
 use crate::store::Store;
+use crate::store::StoreFuture;
 use crate::store::TokenRegister;
 
 /// The store, and what the operator has to know about it.
@@ -30,6 +31,8 @@ pub(super) struct Opened {
     /// Where records are kept.
     pub(super) place: Option<String>,
     pub(super) warnings: Vec<String>,
+    /// Ends when the store can be relied on; until then requests wait.
+    pub(super) search: StoreFuture<'static, ()>,
 }
 
 /// What the operator asks for, for once.
@@ -72,6 +75,7 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
             store: Arc::new(MemoryStore::new()),
             place: None,
             warnings: vec![warning.to_owned()],
+            search: found_sound(),
         });
     };
     if let Some(address) = database::server_address(database)? {
@@ -98,7 +102,11 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
         warnings.push(format!("{} is empty: if it was not before, bring a backup back", path.display()));
     }
     let failed = |error| database::store_failure(&error);
-    let store = SqliteStore::open(&path).map_err(failed)?;
+    let (store, search) = match accept_clock {
+        // It has something to write before anybody asks for anything.
+        true => (SqliteStore::open(&path).map_err(failed)?, found_sound()),
+        false => SqliteStore::open_ahead(&path).map_err(failed)?,
+    };
     let now = now.unix_timestamp();
     match store.check_clock(now) {
         Err(behind @ Error::ClockBehind { .. }) if accept_clock => {
@@ -109,7 +117,7 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
         }
         other => other.map_err(failed)?,
     }
-    Ok(Opened { store: Arc::new(store), place: Some(path.display().to_string()), warnings })
+    Ok(Opened { store: Arc::new(store), place: Some(path.display().to_string()), warnings, search })
 }
 
 /// Opens the store on a server, which other processes may have open too.
@@ -135,7 +143,13 @@ fn open_shared(ca: &CaJson, address: &PostgresAddress, forget: bool) -> Result<O
         warnings.extend(left_behind(ca, &records));
     }
     let store = PostgresStore::open(address).map_err(failed)?;
-    Ok(Opened { store: Arc::new(store), place: Some(address.to_string()), warnings })
+    let place = Some(address.to_string());
+    Ok(Opened { store: Arc::new(store), place, warnings, search: found_sound() })
+}
+
+/// Stands for a search that is over, or that nobody has to make.
+fn found_sound() -> StoreFuture<'static, ()> {
+    Box::pin(async { Ok(()) })
 }
 
 /// What follows from records of step-ca that are not read.

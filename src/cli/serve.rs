@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::authority::Options;
 use crate::authority::Service;
 use crate::cli::access::Secrets;
 use crate::cli::context;
+use crate::cli::database;
 use crate::cli::dev;
 use crate::cli::ephemeral;
 use crate::cli::failure;
@@ -151,12 +153,18 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
     let wishes = Wishes { forget: args.forget_database, accept_clock: args.accept_clock };
-    let database = records::open(&config.ca, path, wishes, SystemClock.now())?;
+    let mut database = records::open(&config.ca, path, wishes, SystemClock.now())?;
     runtime.block_on(async {
         // Before anyone can know that it serves, so that no signal finds it unprepared.
         let signals = Signals::new()?;
-        let (server, authority) = bind(args, config, Arc::clone(&database.store)).await?;
-        authority.audit_service(Service::Start).await;
+        let (server, authority) = match bind(args, config, Arc::clone(&database.store)).await {
+            Ok(bound) => bound,
+            Err(failure) => {
+                // With a damaged store, what it needed of that was not to be had, and the damage says why.
+                database.search.as_mut().await.map_err(|error| database::store_failure(&error))?;
+                return Err(failure);
+            }
+        };
         let _pidfile = args.pidfile.as_deref().map(PidFile::write).transpose()?;
         let reloader = Reloader {
             path: path.to_owned(),
@@ -213,7 +221,7 @@ async fn run_until_stopped(
     server: Server,
     mut reloader: Reloader,
     mut signals: Signals,
-    database: Opened,
+    mut database: Opened,
     welcome: Option<Welcome<'_>>,
 ) -> Result<(), Failure> {
     let authority = Arc::clone(&reloader.authority);
@@ -224,11 +232,27 @@ async fn run_until_stopped(
     let host = authority.config().ca.dns_names.first().map_or("localhost", String::as_str);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let url = format!("https://{host}:{port}");
+    let lines = start_lines(&authority, &reloader.path, &url, &server, &database);
+
+    let mut started = pin!(authority.audit_service(Service::Start));
+    // Under way ahead of whatever a client asks for.
+    let recorded = tokio::select! {
+        biased;
+        () = &mut started => true,
+        () = std::future::ready(()) => false,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(server.serve(stopped));
+    database.search.as_mut().await.map_err(|error| database::store_failure(&error))?;
+    if !recorded {
+        started.await;
+    }
+
     if args.quiet {
         // What becomes of records has to be said somewhere.
         database.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     } else {
-        super::eprint(&start_lines(&authority, &reloader.path, &url, &server, &database));
+        super::eprint(&lines);
     }
     if let Some(welcome) = welcome {
         super::print(&welcome(&url)?);
@@ -240,8 +264,6 @@ async fn run_until_stopped(
     notifier.ready(&line);
     notifier.keep_watchdog_quiet();
 
-    let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(server.serve(stopped));
     let mut prune = tokio::time::interval(PRUNE_INTERVAL);
     loop {
         tokio::select! {

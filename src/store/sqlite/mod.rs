@@ -17,6 +17,7 @@ use std::sync::mpsc::TrySendError;
 use std::thread;
 use std::thread::JoinHandle;
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::store::AuditFilter;
@@ -102,9 +103,29 @@ impl SqliteStore {
     /// See [`Error`]: [`InUse`](Error::InUse), [`NotADatabase`](Error::NotADatabase), [`Foreign`](Error::Foreign),
     /// [`NewerSchema`](Error::NewerSchema), [`Corrupt`](Error::Corrupt), or the file cannot be used.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let claim = Claim::take(path)?;
-        let connection = connection::open(claim.path())?;
-        claim.tighten()?;
+        let (claim, connection) = take(path)?;
+        connection::look_for_damage(&connection, claim.path())?;
+        Self::start(claim, connection, None)
+    }
+
+    /// The same, but damage is looked for afterwards, which takes the longer the more tokens were used of late.
+    ///
+    /// Until then requests wait, so nothing is done with a damaged file. The future ends when the search does; after an
+    /// error of it the store stays stopped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn open_ahead(path: &Path) -> Result<(Self, StoreFuture<'static, ()>), Error> {
+        let (claim, connection) = take(path)?;
+        let stopped = Error::Stopped { path: claim.path().to_owned() };
+        let (reply, found) = oneshot::channel();
+        let store = Self::start(claim, connection, Some(reply))?;
+        Ok((store, Box::pin(async move { found.await.map_err(|_| stopped)? })))
+    }
+
+    /// Starts the writer, who looks for damage first if somebody wants to hear of it.
+    fn start(claim: Claim, connection: Connection, search: Option<Reply<()>>) -> Result<Self, Error> {
         let chain = audit::end(&connection, "main").map_err(failure::of(claim.path()))?;
         let latest = Latest::read(&connection).map_err(failure::of(claim.path()))?;
         let known = latest.known();
@@ -112,7 +133,18 @@ impl SqliteStore {
         let writer_path = claim.path().to_owned();
         let writer = thread::Builder::new()
             .name("stepless-store".to_owned())
-            .spawn(move || writer::run(connection, latest, chain, &requests, &writer_path))
+            .spawn(move || {
+                if let Some(reply) = search {
+                    let found = connection::look_for_damage(&connection, &writer_path);
+                    let is_sound = found.is_ok();
+                    // Nobody may be waiting any more.
+                    let _ = reply.send(found);
+                    if !is_sound {
+                        return;
+                    }
+                }
+                writer::run(connection, latest, chain, &requests, &writer_path);
+            })
             .map_err(|error| Error::File {
                 path: claim.path().to_owned(),
                 action: "start the writer of",
@@ -214,6 +246,14 @@ impl SqliteStore {
             answer.await.map_err(|_| Error::Stopped { path: self.path().to_owned() })?
         })
     }
+}
+
+/// Opens the file for this process alone.
+fn take(path: &Path) -> Result<(Claim, Connection), Error> {
+    let claim = Claim::take(path)?;
+    let connection = connection::open(claim.path())?;
+    claim.tighten()?;
+    Ok((claim, connection))
 }
 
 impl Store for SqliteStore {

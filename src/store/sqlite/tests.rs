@@ -395,6 +395,32 @@ fn damage_is_named() {
 }
 
 #[test]
+fn nothing_is_done_with_damage_that_is_found_late() {
+    let directory = TempDir::new().unwrap();
+    let path = closed_database(&directory);
+    let again = both(token(1, 100), certificate(1_000));
+
+    let (store, search) = SqliteStore::open_ahead(&path).unwrap();
+    let commit = store.commit(again.clone());
+    assert_eq!(block_on(commit), Ok(Outcome::TokenAlreadySpent));
+    block_on(search).unwrap();
+    drop(store);
+
+    let connection = Connection::open(&path).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'spent_tokens'";
+    let page: u32 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let page = page as usize;
+    drop(connection);
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[(page - 1) * 4096..page * 4096].fill(0xff);
+    fs::write(&path, damaged).unwrap();
+    let (store, search) = SqliteStore::open_ahead(&path).unwrap();
+    let commit = store.commit(again);
+    assert!(matches!(block_on(commit), Err(Error::Stopped { .. })));
+    assert!(matches!(block_on(search), Err(Error::Corrupt { .. })));
+}
+
+#[test]
 fn an_operators_transaction_makes_commits_wait() {
     let directory = TempDir::new().unwrap();
     let store = opener(&directory)();
