@@ -18,6 +18,7 @@ use criterion::BatchSize;
 use criterion::Criterion;
 use criterion::criterion_group;
 use criterion::criterion_main;
+use mimalloc::MiMalloc;
 use stepless::authority::Authority;
 use stepless::authority::Options;
 use stepless::authority::bootstrap::Hierarchy;
@@ -41,9 +42,10 @@ use stepless::token::mint::NewToken;
 use stepless::wire::SignRequest;
 use stepless::x509::csr::Csr;
 use stepless::x509::pem;
+use zeroizing_alloc::ZeroAlloc;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 /// An authority with a memory store, and a provisioner for grants.
 struct Bench {

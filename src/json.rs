@@ -277,15 +277,17 @@ pub fn field_matches(name: &str, field: &str) -> bool {
 ///
 /// [`Error::Type`] if `value` cannot be JSON, such as a map whose keys are no strings.
 pub fn to_go_json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    let plain = serde_json::to_string(value).map_err(|_| Error::Type {
-        member: "value".to_owned(),
-        expected: "serialisable value",
-        got: "other",
-    })?;
-    // These characters can only stand inside strings, so the text can be edited as a whole.
-    if !plain.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+    let failed = || Error::Type { member: "value".to_owned(), expected: "serialisable value", got: "other" };
+    // An answer with its certificates fits.
+    let mut plain = Vec::with_capacity(4096);
+    serde_json::to_writer(&mut plain, value).map_err(|_| failed())?;
+    let plain = String::from_utf8(plain).map_err(|_| failed())?;
+    // Byte by byte without an end before the last, which is done for many at once; 0xe2 begins U+2028 and U+2029.
+    let is_special = |byte: u8| matches!(byte, b'<' | b'>' | b'&' | 0xe2);
+    if !plain.bytes().fold(false, |found, byte| found | is_special(byte)) {
         return Ok(plain);
     }
+    // These characters can only stand inside strings, so the text can be edited as a whole.
     let mut escaped = String::with_capacity(plain.len() + 32);
     for c in plain.chars() {
         match c {
