@@ -115,7 +115,7 @@ mod init {
         let mut expected = vec![
             ("ca/certs/intermediate_ca.crt", 0o600),
             ("ca/certs/root_ca.crt", 0o600),
-            ("ca/config/ca.json", 0o644),
+            ("ca/config/ca.json", 0o600),
             ("ca/config/defaults.json", 0o644),
             ("ca/secrets/intermediate_ca_key", 0o600),
             ("ca/secrets/root_ca_key", 0o600),

@@ -23,7 +23,6 @@ fn desk() -> Desk {
          --password-file password"
     ));
     assert_eq!(made.code, Some(0), "{made:?}");
-    chmod(&desk, "ca/config/ca.json", 0o600);
     desk
 }
 
@@ -69,6 +68,21 @@ fn a_sound_authority_has_nothing_to_be_seen_to() {
     assert_eq!((json.code, &report["exitCode"]), (Some(0), &0.into()));
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.len() > 8 && checks.iter().all(|check| check["status"] == "ok"), "{report}");
+}
+
+/// Its ca.json holds the secret of an HS256 provisioner.
+#[test]
+fn a_new_federation_has_no_file_that_others_may_use() {
+    let desk = Desk::new();
+    desk.write("password", "correct horse\n");
+    let port = common::binary::free_port();
+    let made = desk.run(&format!(
+        "init --dir ca --profile federation --dns ca.example --address 127.0.0.1:{port} --password-file password"
+    ));
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(desk.read("ca/config/ca.json").contains("\"k\": "), "{}", desk.read("ca/config/ca.json"));
+    let sound = check(&desk, 0, &["✓ mode  ca/config/ca.json: for its owner alone"]);
+    assert!(!sound.stdout.contains("others may use"), "{}", sound.stdout);
 }
 
 #[test]

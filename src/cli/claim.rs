@@ -26,8 +26,9 @@ impl Claim {
         let path = unfinished(ca_json);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
+        // A provisioner's secret may stand in it, now or later.
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(|error| Failure::file("write", &path, &error))?;
         file.lock().map_err(|error| Failure::file("lock", &path, &error))?;
         if ca_json.exists() {

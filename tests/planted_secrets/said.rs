@@ -140,7 +140,7 @@ fn the_commands_keep_silent() {
         ("inspect own-token".to_owned(), 0),
         ("inspect own-ec".to_owned(), 1),
         ("inspect password".to_owned(), 1),
-        ("doctor ca/config/ca.json --password-file password --json".to_owned(), 2),
+        ("doctor ca/config/ca.json --password-file password --json".to_owned(), 0),
         ("doctor ca/config/ca.json --password-file own-wrong".to_owned(), 2),
         ("list --config ca/config/ca.json".to_owned(), 0),
         ("backup ca.backup --config ca/config/ca.json".to_owned(), 0),
