@@ -46,7 +46,7 @@ const SEND_BUFFER: usize = 64 << 10;
 const PENDING_RESETS: usize = 20;
 const LOCAL_RESETS: usize = 64;
 
-/// How long an HTTP/2 connection may take to close when it is idle.
+/// How long an HTTP/2 connection may take to close when it is idle, or when its client has asked for nothing yet.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A client that has connected.
@@ -65,6 +65,7 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let (patience, mut ending) = (self.edge.limits.patience, self.ending.clone());
         let shaken = tokio::select! {
+            biased;
             shaken = tokio::time::timeout(patience, self.shake_hands(stream)) => shaken,
             () = self.seat.evicted() => return,
             _ = ending.wait_for(|ending| *ending) => return,
@@ -180,18 +181,24 @@ impl Connection {
         let mut ends = false;
         let ended = loop {
             tokio::select! {
+                // In this order: a request that has come is taken before the connection is told to end.
+                biased;
                 ended = connection.as_mut() => break ended,
                 () = self.seat.evicted() => return,
                 _ = self.ending.wait_for(|ending| *ending), if !ends => {
-                    // hyper would wait for the first frame.
-                    if streams.as_ref().is_some_and(|streams| streams.never_were()) {
-                        return;
-                    }
                     ends = true;
                     connection.as_mut().graceful_shutdown();
+                    // hyper would wait for the first frame of a client that has sent none.
+                    if streams.as_ref().is_some_and(|streams| streams.never_were()) {
+                        look.as_mut().reset(tokio::time::Instant::now() + FAREWELL);
+                    }
                 }
                 () = look.as_mut(), if streams.is_some() => {
-                    let mut rest = streams.as_ref().map_or(patience, |streams| streams.idle_in(patience));
+                    let mut rest = match &streams {
+                        Some(streams) if ends && streams.never_were() => Duration::ZERO,
+                        Some(streams) => streams.idle_in(patience),
+                        None => patience,
+                    };
                     if rest.is_zero() {
                         if ends {
                             return;

@@ -7,6 +7,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod frames;
+mod goaway;
 mod hostile;
 mod limits;
 mod overload;

@@ -147,7 +147,7 @@ pub(crate) struct Short {
     pub(crate) client: Client,
     pub(crate) requests: Requests,
     pub(crate) runtime: Runtime,
-    _stop: tokio::sync::watch::Sender<bool>,
+    stop: tokio::sync::watch::Sender<bool>,
     /// Last, since it tells at its end what has panicked.
     pub(crate) local: Local,
 }
@@ -164,7 +164,12 @@ impl Short {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         runtime.spawn(server.serve(stopped));
         let requests = Requests::new(&local.fixture);
-        Self { client, requests, runtime, _stop: stop, local }
+        Self { client, requests, runtime, stop, local }
+    }
+
+    /// Tells the server to stop, as SIGTERM does.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
@@ -204,8 +209,8 @@ pub(crate) enum Failure {
     Refused,
     /// The request was sent, and the connection ended.
     Lost,
-    /// The connection ended before the server took it: there is none any more for HTTP/1.1, and over HTTP/2 it crossed
-    /// with GOAWAY (RFC 9113 section 6.8). That it was not taken after all, the records have to show.
+    /// It was not taken, and may be sent elsewhere: the connection had ended before, or over HTTP/2 the server has said
+    /// so with GOAWAY or REFUSED_STREAM (RFC 9113 sections 6.8 and 8.7).
     GoneAway,
 }
 
@@ -291,7 +296,7 @@ impl Kept {
                 let uri = format!("https://localhost{path}");
                 let request = request.uri(uri).body(Full::new(body)).unwrap();
                 sender.ready().await.map_err(|_| Failure::GoneAway)?;
-                sender.send_request(request).await.map_err(|_| Failure::GoneAway)?
+                sender.send_request(request).await.map_err(|error| untaken(&error))?
             }
         };
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
@@ -302,6 +307,17 @@ impl Kept {
         let text = String::from_utf8_lossy(&body).into_owned();
         Ok(Answer { status, retry_after, refusal, text, last })
     }
+}
+
+/// Whether a request over HTTP/2 that got no answer is known not to have been taken.
+fn untaken(error: &hyper::Error) -> Failure {
+    let reason = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    let refused = reason.is_some_and(|error| match error.reason() {
+        Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        reason => reason == Some(h2::Reason::REFUSED_STREAM),
+    });
+    // Cancelled: it has not been sent.
+    if refused || error.is_canceled() { Failure::GoneAway } else { Failure::Lost }
 }
 
 /// How long answers took.
