@@ -160,8 +160,8 @@ impl Store for Contended {
         self.0.counts()
     }
 
-    fn health(&self) -> StoreFuture<'_, ()> {
-        self.0.health()
+    fn health(&self, now: i64) -> StoreFuture<'_, ()> {
+        self.0.health(now)
     }
 }
 

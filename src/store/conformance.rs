@@ -149,7 +149,7 @@ pub(super) fn run<S: Store>(open: &dyn Fn() -> S) {
 }
 
 fn a_token_is_spent_once(store: &impl Store) {
-    block_on(store.health()).unwrap();
+    block_on(store.health(0)).unwrap();
     check(store, only(token(1, 100)), Outcome::Recorded);
     check(store, only(token(1, 100)), Outcome::TokenAlreadySpent);
     check(store, only(token(1, 999)), Outcome::TokenAlreadySpent);

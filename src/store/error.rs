@@ -120,6 +120,20 @@ pub enum Error {
         /// What the clock shows, Unix seconds.
         now: i64,
     },
+    /// The clock shows a time at which tokens were valid that a server has forgotten: there all tokens count as used.
+    #[error(
+        "the clock shows {}, and {server} has forgotten the used tokens that ended before {}, so that all tokens count \
+         as used",
+        time_text(*.now), time_text(*.forgotten_until)
+    )]
+    ClockBehindServer {
+        /// Its address, without the password.
+        server: String,
+        /// Used tokens that ended before may have been deleted; Unix seconds.
+        forgotten_until: i64,
+        /// What the clock shows, Unix seconds.
+        now: i64,
+    },
     /// A file or directory could not be used.
     #[error("cannot {action} {path:?}: {detail}")]
     File {
@@ -190,6 +204,9 @@ impl Error {
             Self::Replaced { .. } => "put the file back and restart",
             Self::ClockBehind { .. } => {
                 "compare it with another clock; with --accept-clock tokens made before the next minute are refused"
+            }
+            Self::ClockBehindServer { .. } => {
+                "set this machine's clock; if it is right, see docs/scaling.md, Clocks, for what to do with the database"
             }
             Self::File { .. } => "check the path, its owner and its permissions",
             Self::Address { .. } => {

@@ -256,7 +256,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn health(&self) -> StoreFuture<'_, ()> {
+    fn health(&self, _now: i64) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -182,10 +182,11 @@ pub trait Store: Debug + Send + Sync {
     /// The store cannot be read.
     fn counts(&self) -> StoreFuture<'_, Counts>;
 
-    /// Goes to the store and back, to tell whether it still answers, and can record what comes next.
+    /// Goes to the store and back, to tell whether it still answers, and can record what happens at `now` (Unix
+    /// seconds).
     ///
     /// # Errors
     ///
-    /// Why it does not.
-    fn health(&self) -> StoreFuture<'_, ()>;
+    /// Why it does not; [`Error::ClockBehind`] or [`Error::ClockBehindServer`] if `now` is what is wrong.
+    fn health(&self, now: i64) -> StoreFuture<'_, ()>;
 }

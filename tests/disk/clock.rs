@@ -3,6 +3,7 @@
 use crate::common::https::Kept;
 use crate::common::https::Request;
 use crate::rig::Rig;
+use crate::rig::ready;
 
 const DAY: i64 = 86_400;
 
@@ -25,7 +26,10 @@ fn a_clock_that_goes_back_by_a_day() {
     assert_eq!(send(&client, &early), 500);
     let log = daemon.log_with("internal.clock");
     assert!(log.contains("internal.clock") && log.contains("restart once with --accept-clock"), "{log}");
+    let (status, body) = ready(&daemon);
+    assert!(status == 503 && body.contains("the clock shows "), "{status} {body}");
     rig.set_clock_ahead(today);
+    assert_eq!(ready(&daemon).0, 200);
     assert_eq!(send(&client, &rig.request_ahead(today)), 201, "it has caught up");
     drop((client, daemon));
 

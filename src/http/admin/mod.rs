@@ -26,13 +26,13 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
 
+use crate::authority::Authority;
 use crate::hex;
 use crate::http::admin::exposition::Expiry;
 use crate::http::edge::Edge;
 use crate::http::generation::Current;
 use crate::http::html;
 use crate::http::json;
-use crate::store::Store;
 
 /// How long the store may take to answer `/ready`.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
@@ -97,8 +97,8 @@ fn status(text: &str) -> serde_json::Value {
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
-    let store = Arc::clone(desk.current.get().authority().store());
-    html::guarded(match store_fault(&*store).await {
+    let generation = desk.current.get();
+    html::guarded(match store_fault(generation.authority()).await {
         None => json(StatusCode::OK, &status("ok")),
         Some(reason) => {
             let body = serde_json::json!({"status": "unavailable", "reason": reason});
@@ -107,9 +107,10 @@ async fn ready(State(desk): State<Desk>) -> Response {
     })
 }
 
-/// Why the store does not answer, if so.
-async fn store_fault(store: &dyn Store) -> Option<String> {
-    match tokio::time::timeout(STORE_PATIENCE, store.health()).await {
+/// Why nothing can be recorded now, if so.
+async fn store_fault(authority: &Authority) -> Option<String> {
+    let now = authority.clock().now().unix_timestamp();
+    match tokio::time::timeout(STORE_PATIENCE, authority.store().health(now)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some(format!("the store has not answered for {} seconds", STORE_PATIENCE.as_secs())),
@@ -134,7 +135,7 @@ async fn metrics_text(State(desk): State<Desk>) -> Response {
         not_after: generation.certificate_end().unix_timestamp(),
     });
     let store = authority.store();
-    let fault = store_fault(&**store).await;
+    let fault = store_fault(authority).await;
     let crl = match config.ca.crl.is_some() && fault.is_none() {
         true => store.crl().await.ok().flatten(),
         false => None,

@@ -345,8 +345,8 @@ impl Store for PostgresStore {
         Box::pin(self.ask(|queues| &queues.surveys, Survey::Counts))
     }
 
-    fn health(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.ask(|queues| &queues.requests, Request::Health))
+    fn health(&self, now: i64) -> StoreFuture<'_, ()> {
+        Box::pin(self.ask(|queues| &queues.requests, move |reply| Request::Health(now, reply)))
     }
 }
 

@@ -79,7 +79,16 @@ const PRUNE: &str = "
         WHERE expires_at < least($1::bigint, floor(extract(epoch FROM now()))::bigint)
         ORDER BY expires_at LIMIT $2::bigint)";
 
-const WRITABLE: &str = "SELECT current_setting('transaction_read_only') FROM stepless.head WHERE id = 1";
+const CONDITION: &str =
+    "SELECT current_setting('transaction_read_only'), forgotten_until FROM stepless.head WHERE id = 1";
+
+/// How the server is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Condition {
+    pub(super) writable: bool,
+    /// Used tokens that ended before may have been deleted; Unix seconds.
+    pub(super) forgotten_until: i64,
+}
 
 /// What is prepared on each connection.
 #[derive(Debug)]
@@ -98,7 +107,7 @@ pub(super) struct Statements {
     crl: Statement,
     record_crl: Statement,
     prune: Statement,
-    writable: Statement,
+    condition: Statement,
 }
 
 impl Statements {
@@ -113,14 +122,14 @@ impl Statements {
             client.prepare(LOG),
             client.prepare(COUNT_ON),
         )?;
-        let (certificate, revocation, revocations, crl, record_crl, prune, writable) = tokio::try_join!(
+        let (certificate, revocation, revocations, crl, record_crl, prune, condition) = tokio::try_join!(
             client.prepare(CERTIFICATE),
             client.prepare(REVOCATION),
             client.prepare(REVOCATIONS),
             client.prepare(CRL),
             client.prepare(RECORD_CRL),
             client.prepare(PRUNE),
-            client.prepare(WRITABLE),
+            client.prepare(CONDITION),
         )?;
         Ok(Self {
             head,
@@ -137,7 +146,7 @@ impl Statements {
             crl,
             record_crl,
             prune,
-            writable,
+            condition,
         })
     }
 
@@ -312,9 +321,9 @@ impl Statements {
         client.execute(&self.prune, &[&now, &limit]).await
     }
 
-    /// Whether this is a server that writes.
-    pub(super) async fn is_writable(&self, client: &Client) -> Result<bool, Error> {
-        let read_only: String = client.query_one(&self.writable, &[]).await?.try_get(0)?;
-        Ok(read_only == "off")
+    pub(super) async fn condition(&self, client: &Client) -> Result<Condition, Error> {
+        let row = client.query_one(&self.condition, &[]).await?;
+        let read_only: String = row.try_get(0)?;
+        Ok(Condition { writable: read_only == "off", forgotten_until: row.try_get(1)? })
     }
 }

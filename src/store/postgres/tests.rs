@@ -178,14 +178,14 @@ fn a_server_may_go_and_come_back() {
         assert!(error.is_temporary(), "{error}");
         assert!(!format!("{error} {error:?} {store:?}").contains(PASSWORD), "{error:?}");
     }
-    assert!(block_on(store.health()).unwrap_err().is_temporary());
+    assert!(block_on(store.health(0)).unwrap_err().is_temporary());
     assert!(block_on(store.revocations(0)).unwrap_err().is_temporary());
     assert!(block_on(store.counts()).unwrap_err().is_temporary());
     let error = PostgresStore::open(store.address()).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     server.start_again();
     let begun = Instant::now();
-    while block_on(store.health()).is_err() {
+    while block_on(store.health(0)).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(30));
         thread::sleep(Duration::from_millis(20));
     }

@@ -20,6 +20,7 @@ use crate::store::postgres::batch::Known;
 use crate::store::postgres::failure;
 use crate::store::postgres::session::Link;
 use crate::store::postgres::session::Session;
+use crate::store::postgres::statements::Condition;
 use crate::store::postgres::statements::RECORDS_LOST;
 
 /// Commits in one transaction at most.
@@ -41,8 +42,8 @@ pub(super) enum Request {
     Commit(Box<Commit>, Reply<Outcome>),
     /// Replace the latest CRL if this one's number is the next.
     RecordCrl(CrlRecord, Reply<bool>),
-    /// Show that records can be written.
-    Health(Reply<()>),
+    /// Show that what happens at this time, Unix seconds, can be recorded.
+    Health(i64, Reply<()>),
 }
 
 /// A commit that waits for its outcome.
@@ -70,8 +71,8 @@ pub(super) async fn run(mut link: Link, mut requests: Receiver<Request>) {
                 Request::RecordCrl(crl, reply) => {
                     let _ = reply.send(record_crl(&mut link, &crl).await);
                 }
-                Request::Health(reply) => {
-                    let _ = reply.send(health(&mut link).await);
+                Request::Health(now, reply) => {
+                    let _ = reply.send(health(&mut link, now).await);
                 }
             }
         }
@@ -263,12 +264,16 @@ async fn record_crl(link: &mut Link, crl: &CrlRecord) -> Result<bool, Error> {
     Err(lost(link, true, detail))
 }
 
-async fn health(link: &mut Link) -> Result<(), Error> {
+async fn health(link: &mut Link, now: i64) -> Result<(), Error> {
     let session = link.session().await?;
-    let writable = session.statements.is_writable(&session.client);
-    let detail = match tokio::time::timeout(PATIENCE, writable).await {
-        Ok(Ok(true)) => return Ok(()),
-        Ok(Ok(false)) => "it can be read only".to_owned(),
+    let condition = session.statements.condition(&session.client);
+    let detail = match tokio::time::timeout(PATIENCE, condition).await {
+        Ok(Ok(Condition { writable: true, forgotten_until })) if now >= forgotten_until => return Ok(()),
+        Ok(Ok(Condition { writable: true, forgotten_until })) => {
+            let server = link.server.clone();
+            return Err(Error::ClockBehindServer { server, forgotten_until, now });
+        }
+        Ok(Ok(_)) => "it can be read only".to_owned(),
         Ok(Err(error)) => failure::detail(&error),
         Err(_) => format!("no answer within {PATIENCE:?}"),
     };

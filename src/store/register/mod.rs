@@ -336,9 +336,9 @@ impl Store for RegisteredStore {
         self.store.counts()
     }
 
-    fn health(&self) -> StoreFuture<'_, ()> {
+    fn health(&self, now: i64) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            self.store.health().await?;
+            self.store.health(now).await?;
             self.register.health().await
         })
     }

@@ -94,13 +94,13 @@ fn without_the_register_nothing_is_recorded() {
     let error = block_on(store.commit(both(token(2, LATER), certificate(2)))).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert!(error.is_temporary() && !error.to_string().contains(PASSWORD), "{error}");
-    assert!(block_on(store.health()).is_err());
+    assert!(block_on(store.health(0)).is_err());
     check_counts(&store, 1, 1);
     let address = RegisterAddress::parse(&server.url(), None).unwrap();
     assert!(TokenRegister::open(&address).is_err());
     server.start_again();
     let begun = Instant::now();
-    while block_on(store.health()).is_err() {
+    while block_on(store.health(0)).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(30));
         thread::sleep(Duration::from_millis(20));
     }

@@ -328,10 +328,11 @@ impl Store for SqliteStore {
         self.beside_the_writer(connection::counts)
     }
 
-    fn health(&self) -> StoreFuture<'_, ()> {
+    fn health(&self, now: i64) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.claim.still_holds()?;
-            self.ask(Request::Health).await
+            self.ask(Request::Health).await?;
+            self.check_clock(now)
         })
     }
 }

@@ -465,8 +465,8 @@ fn a_full_queue_is_busy() {
 fn a_file_taken_away_is_noticed() {
     let directory = TempDir::new().unwrap();
     let store = opener(&directory)();
-    block_on(store.health()).unwrap();
+    block_on(store.health(0)).unwrap();
     fs::rename(store.path(), directory.path().join("elsewhere.db")).unwrap();
-    let error = block_on(store.health()).unwrap_err();
+    let error = block_on(store.health(0)).unwrap_err();
     assert!(matches!(error, Error::Replaced { .. }), "{error}");
 }
