@@ -295,6 +295,31 @@ fn rustls_der(pem: &str) -> Vec<u8> {
     rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
 }
 
+/// The time until which used tokens are forgotten lies ahead: the clocks of the database and of a process did.
+#[test]
+fn a_clock_behind_what_was_forgotten_is_named_at_the_start() {
+    let Some(site) = Site::start(1) else { return };
+    let said = site.serve("--accept-clock").unwrap_err();
+    assert!(
+        said.contains("error: --accept-clock is about records in a file, and those in postgresql://"),
+        "{said}"
+    );
+    assert!(said.contains("hint: leave the option out; "), "{said}");
+    site.server.sql(
+        "UPDATE stepless.head SET forgotten_until = floor(extract(epoch FROM now()))::bigint + 3600 WHERE id = 1",
+    );
+    let said = site.serve("").unwrap_err();
+    assert!(said.contains("error: the clock shows ") && said.contains("all tokens count as used"), "{said}");
+    assert!(said.contains("hint: set this machine's clock; "), "{said}");
+    // What the hint leads to helps.
+    let guide = std::fs::read_to_string("docs/scaling.md").unwrap();
+    let repair = guide.split("```sql\n").find(|text| text.starts_with("UPDATE stepless.head")).unwrap();
+    site.server.sql(repair.split("```").next().unwrap());
+    let (early, _) = site.request("a.example");
+    assert_eq!(site.client(0).send(&early).unwrap().status, 401);
+    site.serve("").unwrap();
+}
+
 #[test]
 fn step_cas_records_beside_it_are_left_alone() {
     let Some(mut site) = Site::start(0) else { return };

@@ -79,7 +79,7 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
         });
     };
     if let Some(address) = database::server_address(database)? {
-        return open_shared(ca, &address, forget);
+        return open_shared(ca, &address, wishes, now);
     }
     let path = database::store_path(database, config);
     let mut warnings = Vec::new();
@@ -121,7 +121,19 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
 }
 
 /// Opens the store on a server, which other processes may have open too.
-fn open_shared(ca: &CaJson, address: &PostgresAddress, forget: bool) -> Result<Opened, Failure> {
+fn open_shared(
+    ca: &CaJson,
+    address: &PostgresAddress,
+    wishes: Wishes,
+    now: OffsetDateTime,
+) -> Result<Opened, Failure> {
+    let Wishes { forget, accept_clock } = wishes;
+    if accept_clock {
+        return Err(Failure::usage(
+            format!("--accept-clock is about records in a file, and those in {address} are shared"),
+            "leave the option out; what to do where a clock was ahead is in docs/scaling.md, Clocks",
+        ));
+    }
     let failed = |error: store::Error| database::store_failure(&error);
     let residents = PostgresStore::residents(address).map_err(failed)?;
     if forget && residents.stepless {
@@ -143,6 +155,10 @@ fn open_shared(ca: &CaJson, address: &PostgresAddress, forget: bool) -> Result<O
         warnings.extend(left_behind(ca, &records));
     }
     let store = PostgresStore::open(address).map_err(failed)?;
+    // Whatever else is wrong with the server may pass while it serves.
+    if let Err(behind @ Error::ClockBehindServer { .. }) = block_on(store.health(now.unix_timestamp()))? {
+        return Err(failed(behind));
+    }
     let place = Some(address.to_string());
     Ok(Opened { store: Arc::new(store), place, warnings, search: found_sound() })
 }

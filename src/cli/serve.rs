@@ -85,7 +85,8 @@ pub(super) struct Args {
     /// Begin with no records: a database that stepless kept is moved aside, step-ca's is not touched
     #[arg(long)]
     forget_database: bool,
-    /// Take the clock for right although later times are on record; tokens made before the next minute are refused
+    /// Take the clock for right although later times are on record in a file; tokens made before the next minute are
+    /// refused
     #[arg(long)]
     accept_clock: bool,
     /// A file for the process id while it serves

@@ -18,6 +18,11 @@ use crate::store::SqliteStore;
 use crate::store::Store as _;
 use crate::store::TokenRegister;
 
+/// What to do about a clock that is behind its records.
+const IN_A_FILE: &str =
+    "set the clock; if it is right, start once with --accept-clock: see docs/operations.md, The clock";
+const ON_A_SERVER: &str = "set the clock; if it is right, see docs/scaling.md, Clocks";
+
 pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &std::path::Path) {
     let Some(database) = database else {
         report.warn(
@@ -41,7 +46,7 @@ pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &s
     if !path.exists() {
         // Opening it would make it, and a doctor changes nothing.
         report.good("store", &target, "is made at first start");
-        return clock(report, None);
+        return clock(report, None, IN_A_FILE);
     }
     let begun = Instant::now();
     let hint = "see docs/operations.md, Records and Backup";
@@ -56,7 +61,7 @@ pub(super) fn store(report: &mut Report, database: Option<&Database>, config: &s
     };
     let result = result.and_then(|()| latest(&path).map_err(|error| (error.to_string(), hint)));
     if let Some(latest) = report.done("store", &target, begun, result) {
-        clock(report, Some(latest));
+        clock(report, Some(latest), IN_A_FILE);
     }
 }
 
@@ -81,7 +86,7 @@ fn on_server(report: &mut Report, address: &PostgresAddress) {
     });
     let looked = looked.map_err(|error| (error.to_string(), error.hint()));
     if let Some(newest) = report.done("store", &target, begun, looked) {
-        clock(report, newest);
+        clock(report, newest, ON_A_SERVER);
     }
 }
 
@@ -101,7 +106,7 @@ pub(super) fn register(report: &mut Report, ca: &CaJson) {
     }
 }
 
-fn clock(report: &mut Report, latest: Option<i64>) {
+fn clock(report: &mut Report, latest: Option<i64>, hint: &str) {
     let now = SystemClock.now();
     let target = crate::duration::format_rfc3339(now);
     match latest {
@@ -109,7 +114,7 @@ fn clock(report: &mut Report, latest: Option<i64>) {
             "clock",
             &target,
             &format!("something is recorded {} s later than now", latest - now.unix_timestamp()),
-            "set the clock; if it is right, start once with --accept-clock: see docs/operations.md, The clock",
+            hint,
         ),
         _ => report.good("clock", &target, "not before the latest record"),
     }
