@@ -11,6 +11,7 @@
 mod tools;
 
 mod constants;
+mod decimals;
 mod functions;
 mod grammar;
 mod random;

@@ -235,6 +235,19 @@ fn long_texts_looked_at() {
 }
 
 #[test]
+fn numbers() {
+    let call = |name: &str, argument: &str, count: usize| {
+        format!("{{{{ $x := {name}{} }}}}", times(argument, count))
+    };
+    let factors = |count| call("mulf", " 1.2345678901234567", count);
+    check(&factors(3000), End::Rendered);
+    check(&format!("{{{{ range 100 }}}}{}{{{{ end }}}}", factors(3000)), End::Limit);
+    check(&factors(5000), End::Limit);
+    check(&call("divf", " 5e-324", 300), End::Limit);
+    check(&format!("{{{{ addf (mulf 1{}) 1 }}}}", times(" 1e-300", 5000)), End::Rendered);
+}
+
+#[test]
 fn growth() {
     for text in [
         "{{ $x := list 1 }}{{ range 100 }}{{ $x = concat $x $x }}{{ end }}",

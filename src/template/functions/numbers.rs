@@ -12,6 +12,7 @@ use crate::template::functions::bytes;
 use crate::template::functions::fits;
 use crate::template::functions::integer;
 use crate::template::go::decimal::Decimal;
+use crate::template::go::decimal::Short;
 use crate::template::go::strconv::atoi_regardless;
 use crate::template::go::strconv::parse_float;
 use crate::template::go::strconv::parse_int;
@@ -54,21 +55,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::variadic("minf", &[Kind::Any], Kind::Any, |_, arguments| {
         fold_floats(arguments, Ordering::Less)
     }),
-    Function::new("add1f", &[Kind::Any], |_, arguments| {
-        decimals(&[one(arguments)?.clone(), Value::int(1)], |left, right| Ok(left.add(right)))
+    Function::new("add1f", &[Kind::Any], |call, arguments| {
+        decimals(call, &[one(arguments)?.clone(), Value::int(1)], |left, right| Ok(left.add(right)))
     }),
-    Function::variadic("addf", &[], Kind::Any, |_, arguments| {
-        decimals(arguments, |left, right| Ok(left.add(right)))
+    Function::variadic("addf", &[], Kind::Any, |call, arguments| {
+        decimals(call, arguments, |left, right| Ok(left.add(right)))
     }),
-    Function::variadic("subf", &[Kind::Any], Kind::Any, |_, arguments| {
-        decimals(arguments, |left, right| Ok(left.sub(right)))
+    Function::variadic("subf", &[Kind::Any], Kind::Any, |call, arguments| {
+        decimals(call, arguments, |left, right| Ok(left.sub(right)))
     }),
-    Function::variadic("mulf", &[Kind::Any], Kind::Any, |_, arguments| {
-        decimals(arguments, |left, right| Ok(left.mul(right)))
+    Function::variadic("mulf", &[Kind::Any], Kind::Any, |call, arguments| {
+        decimals(call, arguments, |left, right| Ok(left.mul(right)))
     }),
-    Function::variadic("divf", &[Kind::Any], Kind::Any, |_, arguments| {
-        decimals(arguments, |left, right| {
-            left.div(right).ok_or_else(|| Failure::error("decimal division by 0"))
+    Function::variadic("divf", &[Kind::Any], Kind::Any, |call, arguments| {
+        decimals(call, arguments, |left, right| match right.is_zero() {
+            true => Err(Failure::error("decimal division by 0")),
+            false => Ok(left.div(right)),
         })
     }),
     Function::new("ceil", &[Kind::Any], |_, arguments| Ok(to_float(one(arguments)?).ceil().into())),
@@ -167,16 +169,20 @@ fn fold_floats(arguments: &[Value], order: Ordering) -> Result<Value, Failure> {
     Ok(arguments.iter().map(to_float).reduce(pick).unwrap_or(0.0).into())
 }
 
+/// Folds the numbers with an operation, which gives nothing for a result that is too long.
 fn decimals(
+    call: &mut Call<'_>,
     arguments: &[Value],
-    operation: fn(Decimal, Decimal) -> Result<Decimal, Failure>,
+    operation: fn(Decimal, Short) -> Result<Option<Decimal>, Failure>,
 ) -> Result<Value, Failure> {
-    let mut numbers = arguments.iter().map(to_float);
+    let mut numbers = arguments.iter().map(|argument| Short::from_float(to_float(argument)));
     let Some(first) = numbers.next() else {
         return Ok(Value::Float(0.0));
     };
-    let result = numbers.try_fold(Decimal::from_float(first)?, |result, number| {
-        operation(result, Decimal::from_float(number)?)
+    let result = numbers.try_fold(Decimal::from(first?), |result, number| {
+        let result = operation(result, number?)?.ok_or(Failure::Limit("a number of too many digits"))?;
+        call.meter.work(result.size())?;
+        Ok::<_, Failure>(result)
     })?;
     Ok(result.to_float().into())
 }
