@@ -126,13 +126,23 @@ impl Attended {
         desk.write("password", "not a secret\n");
         assert_eq!(desk.run("init --dir ca --password-file password").code, Some(0));
         desk.replace("ca/config/ca.json", "\"db\":", "\"crl\": {\"enabled\": true}, \"db\":");
+        let (daemon, admin) = Self::serve(&desk);
+        Self { desk, daemon, admin }
+    }
+
+    fn serve(desk: &Desk) -> (Daemon, SocketAddr) {
         let daemon = desk.serve(
             "serve ca/config/ca.json --password-file password --address 127.0.0.1:0 --admin 127.0.0.1:0",
         );
         let log = daemon.log_with("Serving operators on http://");
         let address = log.split("Serving operators on http://").nth(1).unwrap().lines().next().unwrap();
         let admin = address.parse().unwrap();
-        Self { desk, daemon, admin }
+        (daemon, admin)
+    }
+
+    fn restart(&mut self) {
+        assert_eq!(self.daemon.signal("TERM").code(), Some(0));
+        (self.daemon, self.admin) = Self::serve(&self.desk);
     }
 
     fn get(&self, path: &str) -> (String, String) {
@@ -163,6 +173,24 @@ fn counters_survive_a_reload() {
     let started = |metrics: &Metrics| metrics.value("stepless_start_time_seconds", &[]);
     assert_eq!(started(&before), started(&after));
     assert_eq!(ca.get("/refusals").1.matches("<strong>csr.malformed</strong>").count(), 2);
+}
+
+#[test]
+fn refusals_are_told_after_a_restart() {
+    let mut ca = Attended::start();
+    let client = ca.daemon.client(&ca.desk.file("ca/certs/root_ca.crt"));
+    let too_large = "x".repeat(2 << 20);
+    for csr in ["x", &too_large] {
+        client.send(&Request::post("/1.0/sign", &json!({"csr": csr, "ott": "x"}))).unwrap();
+    }
+    let page = ca.get("/refusals").1;
+    // Each once, also the one that did not reach the authority.
+    assert_eq!(page.matches("400 /sign").count(), 1, "{page}");
+    assert_eq!(page.matches("<strong>request.too_large</strong>").count(), 1, "{page}");
+    ca.restart();
+    let page = ca.get("/refusals").1;
+    assert_eq!(page.matches("<strong>csr.malformed</strong>").count(), 1, "{page}");
+    assert!(!page.contains("request.too_large") && !page.contains("Since the start"), "{page}");
 }
 
 #[test]

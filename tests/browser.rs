@@ -161,7 +161,7 @@ fn operators_see_what_they_need_on_a_desk_and_on_a_phone() {
     look(&mut browser, "timeline-0", &url("/"), &["No certificate on record is valid now"]);
     look(&mut browser, "all-0", &url("/certificates"), &["No certificate is on record yet"]);
     look(&mut browser, "revoked-0", &url("/revoked"), &["None"]);
-    look(&mut browser, "refusals-0", &url("/refusals"), &["None since the start"]);
+    look(&mut browser, "refusals-0", &url("/refusals"), &["None."]);
 
     let body: Value = serde_json::from_slice(&issue(&ca)).unwrap();
     look(&mut browser, "timeline-1", &url("/"), &["Within a day", "gateway-7.berlin.example"]);

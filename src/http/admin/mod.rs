@@ -6,6 +6,7 @@
 mod certificate;
 mod exposition;
 mod pages;
+mod refusals;
 mod table;
 mod timeline;
 
@@ -53,7 +54,7 @@ pub(super) fn router(current: Arc<Current>, edge: Arc<Edge>) -> Router {
         .route("/certificates", get(pages::search))
         .route("/certificates/{serial}", get(pages::certificate))
         .route("/revoked", get(pages::revoked))
-        .route("/refusals", get(pages::refusals))
+        .route("/refusals", get(refusals::page))
         .route("/style.css", get(|| async { html::style() }))
         .route("/metrics", get(metrics_text))
         .route("/ready", get(ready))

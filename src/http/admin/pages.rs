@@ -1,4 +1,4 @@
-//! The operator's pages: certificates by expiry, by search, those revoked, refusals and why.
+//! The operator's pages: certificates by expiry, by search, those revoked; and the frame of all pages.
 
 use axum::extract::Path;
 use axum::extract::State;
@@ -131,46 +131,6 @@ pub(super) async fn revoked(State(desk): State<Desk>) -> Response {
     page(&desk, "/revoked", StatusCode::OK, "Revoked certificates", "", &body)
 }
 
-/// `GET /refusals`: the last ones, the newest first.
-pub(super) async fn refusals(State(desk): State<Desk>) -> Response {
-    const COLUMNS: [Column; 4] =
-        [Column("code", ""), Column("when", "when"), Column("why", "why"), Column("request", "request")];
-    let counters = desk.edge.metrics.snapshot();
-    let mut rows = String::new();
-    for refusal in counters.last_refusals.iter().rev() {
-        let provisioner = match &refusal.provisioner {
-            Some(name) => format!("<small>provisioner {}</small>", escape(name)),
-            None => String::new(),
-        };
-        rows.push_str(&table::row(
-            &COLUMNS,
-            &[
-                format!(
-                    "<strong>{}</strong><small>{} {}</small>",
-                    escape(refusal.code),
-                    refusal.status,
-                    escape(refusal.route)
-                ),
-                html::moment(refusal.at),
-                format!("<div>{}{provisioner}</div>", escape(&refusal.cause)),
-                format!("<code>{}</code>", escape(&refusal.request_id)),
-            ],
-        ));
-    }
-    let counts: String = { counters.refusals.iter() }
-        .map(|(code, count)| format!("<dt>{}</dt><dd>{count}</dd>\n", escape(code)))
-        .collect();
-    let counts = match counts.is_empty() {
-        true => String::new(),
-        false => format!("<h2>Since the start</h2>\n<dl>\n{counts}</dl>\n<h2>The last ones</h2>\n"),
-    };
-    let none = "<p>None since the start.</p>\n";
-    let note = "<p class=\"soft\">What was refused and what failed since the start, the last 200 in full. \
-                docs/refusals.md says what to do about each code.</p>\n";
-    let body = format!("{note}{counts}{}", table::or(none, &COLUMNS, &rows));
-    page(&desk, "/refusals", StatusCode::OK, "Refusals", "", &body)
-}
-
 /// `GET /certificates/{serial}`: one certificate in full.
 pub(super) async fn certificate(State(desk): State<Desk>, Path(serial): Path<String>) -> Response {
     let missing = |why: &str| {
@@ -218,12 +178,19 @@ fn shortened(listed: &[Listed]) -> String {
     if listed.len() == ROWS { more } else { String::new() }
 }
 
-fn fault(error: &Error) -> String {
+pub(super) fn fault(error: &Error) -> String {
     format!("<p class=\"bad\">{}: {}.</p>\n", escape(&error.to_string()), escape(error.hint()))
 }
 
 /// A page in its frame; `searched` stands in the search box.
-fn page(desk: &Desk, current: &str, status: StatusCode, title: &str, searched: &str, body: &str) -> Response {
+pub(super) fn page(
+    desk: &Desk,
+    current: &str,
+    status: StatusCode,
+    title: &str,
+    searched: &str,
+    body: &str,
+) -> Response {
     let generation = desk.current.get();
     let name = generation.authority().config().ca.dns_names.first().map_or("stepless", String::as_str);
     let menu: String = { MENU.iter() }
