@@ -123,7 +123,7 @@ struct Attended {
 impl Attended {
     fn start() -> Self {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         assert_eq!(desk.run("init --dir ca --password-file password").code, Some(0));
         desk.replace("ca/config/ca.json", "\"db\":", "\"crl\": {\"enabled\": true}, \"db\":");
         let (daemon, admin) = Self::serve(&desk);

@@ -34,7 +34,7 @@ const BUILDING: &str = "Building new tls configuration using step-ca's contract\
 /// A desk with an authority in `ca`, its password in `password`.
 fn authority(options: &str) -> Desk {
     let desk = Desk::new();
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     let made = desk.run(&format!("init --dir ca --password-file password {options}"));
     assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""), "{made:?}");
     desk
@@ -100,7 +100,7 @@ mod init {
     #[test]
     fn a_fresh_authority() {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         let made = desk.run("init --dir ca --password-file password");
         let fingerprint = fingerprint(&desk.file("ca/certs/root_ca.crt"));
         assert_eq!(
@@ -177,7 +177,7 @@ mod init {
     /// `init` ended midway, as the disk or a signal would have it.
     fn interrupted() -> Desk {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         // No file can take the place of a folder.
         fs::create_dir_all(desk.file("ca/certs/intermediate_ca.crt")).unwrap();
         let made = desk.run("init --dir ca --password-file password");
@@ -231,7 +231,7 @@ mod init {
     #[test]
     fn a_signal_at_any_moment_blocks_nobody() {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         let line = "init --dir ca --password-file password";
         // Each as soon as the next file is there, unless it is done by then.
         for file in ["config", "config/ca.json.unfinished", "secrets/root_ca_key", "certs/root_ca.crt"] {
@@ -251,7 +251,7 @@ mod init {
     #[test]
     fn of_several_at_once_one_makes_it() {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         let start = || {
             let mut command = desk.command("init --dir ca --password-file password --json");
             command.stdout(std::process::Stdio::piped()).spawn().unwrap()
@@ -274,7 +274,7 @@ mod init {
     #[test]
     fn the_folder_is_steppath_unless_named() {
         let desk = Desk::new();
-        desk.write("password", "not a secret");
+        desk.write_secret("password", "not a secret");
         let mut command = desk.command("init --password-file password --json");
         let output = command.env("STEPPATH", desk.file("step")).output().unwrap();
         assert!(output.status.success());
@@ -306,7 +306,7 @@ mod init {
     #[test]
     fn a_name_with_control_characters_is_refused() {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         for name in ["a\u{1b}[2Jb", "two\nlines", "\u{85}"] {
             let mut command = desk.command("init --dir ca --password-file password --name");
             let output = command.arg(name).output().unwrap();
@@ -322,7 +322,7 @@ mod init {
     #[test]
     fn refusals_leave_nothing_behind() {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         desk.write("empty", "\n");
         let before = names(&desk);
         let check = |line: &str, code: i32, message: &str, hint: &str| {

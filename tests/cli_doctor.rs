@@ -16,7 +16,7 @@ const CONFIG: &str = "ca/config/ca.json --password-file password";
 /// An authority that `init` made, on a free port.
 fn desk() -> Desk {
     let desk = Desk::new();
-    desk.write("password", "correct horse\n");
+    desk.write_secret("password", "correct horse\n");
     let port = common::binary::free_port();
     let made = desk.run(&format!(
         "init --dir ca --name Site --dns ca.example --address 127.0.0.1:{port} --provisioner mosaic \
@@ -74,7 +74,7 @@ fn a_sound_authority_has_nothing_to_be_seen_to() {
 #[test]
 fn a_new_federation_has_no_file_that_others_may_use() {
     let desk = Desk::new();
-    desk.write("password", "correct horse\n");
+    desk.write_secret("password", "correct horse\n");
     let port = common::binary::free_port();
     let made = desk.run(&format!(
         "init --dir ca --profile federation --dns ca.example --address 127.0.0.1:{port} --password-file password"
@@ -120,7 +120,7 @@ fn what_is_wrong_is_named_with_what_to_do() {
     assert_eq!(taken.code, Some(2), "{}", taken.stdout);
     assert!(taken.stdout.contains("somebody else listens there"), "{}", taken.stdout);
 
-    desk.write("password", "wrong\n");
+    desk.write_secret("password", "wrong\n");
     let wrong = check(&desk, 2, &["✗ key  ", "hint: check the password"]);
     assert!(!wrong.stdout.contains("wrong\n"), "{}", wrong.stdout);
 

@@ -34,7 +34,7 @@ const NEXT: &str = "ca/secrets/intermediate_ca_key.next";
 
 fn authority() -> Desk {
     let desk = Desk::new();
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     done(&desk, "init --dir ca --password-file password --name Example");
     desk
 }
@@ -96,7 +96,7 @@ fn run(desk: &Desk, program: &str, arguments: &str) -> String {
 
 /// Makes an authority below `root.crt`, which has no key here, and has `sign` sign its request.
 fn offline(desk: &Desk, kty: &str, sign: impl Fn(&Desk)) {
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     let line = format!("init --dir ca --password-file password --name Example --root root.crt --kty {kty}");
     let said = done(desk, &line);
     assert!(said.contains("waits for its certificate") && said.contains("intermediate import"), "{said}");

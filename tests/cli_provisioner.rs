@@ -19,7 +19,7 @@ const CONFIG: &str = "ca/config/ca.json";
 /// An authority in `ca` whose ca.json holds members that nobody knows.
 fn authority() -> Desk {
     let desk = Desk::new();
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     assert_eq!(desk.run("init --dir ca --password-file password").code, Some(0));
     desk.replace(
         CONFIG,

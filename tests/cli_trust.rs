@@ -134,7 +134,7 @@ fn liar(status: &str, body: &str) -> String {
 #[test]
 fn a_server_between_is_not_believed() {
     let desk = Desk::new();
-    desk.write("password", "not a secret");
+    desk.write_secret("password", "not a secret");
     for name in ["theirs", "ours"] {
         assert_eq!(desk.run(&format!("init --dir {name} --password-file password")).code, Some(0));
     }
@@ -193,7 +193,7 @@ fn health_is_one_question() {
     check(&desk.run(&line), 0, "ok\n", "");
 
     // Not trusted.
-    desk.write("password", "not a secret");
+    desk.write_secret("password", "not a secret");
     assert_eq!(desk.run("init --dir other --password-file password").code, Some(0));
     let other = desk.run(&format!("health --ca-url {url} --root other/certs/root_ca.crt"));
     assert_eq!((other.code, other.stdout.as_str()), (Some(4), ""));

@@ -49,7 +49,7 @@ struct Site {
 impl Site {
     fn new(init: &str) -> Self {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         let line =
             format!("init --dir ca --password-file password --address 127.0.0.1:{} {init}", free_port());
         assert_eq!(desk.run(&line).code, Some(0));
@@ -331,8 +331,8 @@ fn an_offline_root() {
     let [root, init, by_openssl, by_step, import, serve] = blocks.as_slice() else { panic!("{blocks:?}") };
     for sign in [by_openssl, by_step] {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
-        desk.write("root_password", "another one\n");
+        desk.write_secret("password", "not a secret\n");
+        desk.write_secret("root_password", "another one\n");
         for block in [root, init, sign, import] {
             tools::run(&mut shell(&desk, block));
         }
@@ -388,7 +388,7 @@ fn records_that_are_lost_or_damaged() {
 fn federation() {
     let text = document("docs/federation.md");
     let desk = Desk::new();
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     std::os::unix::fs::symlink(templates, desk.file("templates")).unwrap();
     let profile = blocks(&text, "The profile");
@@ -488,7 +488,7 @@ fn from_step_ca_and_back() {
     let step = tools::find("step", &["version"]).unwrap();
     let fixture = Fixture::made_by_step(&step, &format!("127.0.0.1:{}", free_port()));
     let desk = Desk::new();
-    desk.write("password", &fixture.read("password"));
+    desk.write_secret("password", &fixture.read("password"));
     let steppath = fixture.path().to_owned();
     let command = |url: &str, block: &str| {
         let mut shell = shell(&desk, block);

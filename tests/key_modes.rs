@@ -17,7 +17,7 @@ const KEY: &str = "ca/secrets/intermediate_ca_key";
 /// A folder with an authority that `init` made; its issuing key is written anew without a password.
 fn desk(encrypted: bool) -> Desk {
     let desk = Desk::new();
-    desk.write("password", "a password of the test");
+    desk.write_secret("password", "a password of the test");
     let init =
         desk.run("init --dir ca --name test --dns localhost --address 127.0.0.1:0 --password-file password");
     assert_eq!(init.code, Some(0), "{init:?}");
@@ -27,7 +27,6 @@ fn desk(encrypted: bool) -> Desk {
             stepless::signer::key_file::decode(pem.as_bytes(), Some(b"a password of the test"), KEY).unwrap();
         desk.write(KEY, &stepless::signer::key_file::encode_plain(&key).unwrap());
     }
-    mode(&desk, "password", 0o600);
     desk
 }
 
@@ -133,7 +132,7 @@ fn a_reload_needs_the_password_for_another_key_only() {
     daemon.tell("HUP");
     let log = daemon.log_with("the new configuration is refused");
     assert!(log.contains("cannot read password"), "{log}");
-    desk.write("password", "another\n");
+    desk.write_secret("password", "another\n");
     daemon.tell("HUP");
     let done = "the new configuration is in service";
     let begun = std::time::Instant::now();

@@ -25,7 +25,7 @@ const CA_JSON: &str = "ca/config/ca.json";
 
 fn authority() -> Desk {
     let desk = Desk::new();
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     let made = desk.run("init --dir ca --password-file password");
     assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""), "{made:?}");
     desk
@@ -194,7 +194,7 @@ mod options {
     #[test]
     fn contexts_and_resolvers_are_taken_as_step_ca_does() {
         let desk = Desk::new();
-        desk.write("password", "not a secret\n");
+        desk.write_secret("password", "not a secret\n");
         let made =
             desk.run("init --dir .step/authorities/two --password-file password --address 127.0.0.1:0");
         assert_eq!(made.code, Some(0));

@@ -23,7 +23,7 @@ const LINE: &str = "serve ca/config/ca.json --password-file password --address 1
 
 fn authority() -> Desk {
     let desk = Desk::new();
-    desk.write("password", "not a secret\n");
+    desk.write_secret("password", "not a secret\n");
     let made = desk.run("init --dir ca --password-file password");
     assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""), "{made:?}");
     desk

@@ -50,13 +50,16 @@ impl Desk {
         self.path().join(name)
     }
 
-    /// Writes a file; one with a password is its owner's alone, or each start would warn of it.
+    /// Writes a file; one that is there keeps its mode.
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.file(name), text).expect("a file can be written");
-        if name.ends_with("password") {
-            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            std::fs::set_permissions(self.file(name), private).expect("a mode can be set");
-        }
+    }
+
+    /// Writes a file for its owner alone: each start would warn of a password that others may read.
+    pub(crate) fn write_secret(&self, name: &str, text: &str) {
+        self.write(name, text);
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.file(name), private).expect("a mode can be set");
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

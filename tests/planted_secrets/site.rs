@@ -36,7 +36,7 @@ impl Site {
     /// Makes the authority; `log_format` is that of ca.json.
     pub(crate) fn new(log_format: &str) -> Self {
         let desk = Desk::new();
-        desk.write("password", PASSWORD);
+        desk.write_secret("password", PASSWORD);
         let init = desk.run(
             "init --dir ca --name planted --dns localhost --address 127.0.0.1:0 --password-file password",
         );
