@@ -6,12 +6,16 @@ use std::sync::atomic::Ordering;
 
 use tracing::Event;
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::FormatEvent;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::log_line;
 
@@ -22,12 +26,23 @@ static JSON: AtomicBool = AtomicBool::new(false);
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 pub(super) fn start(format: Option<&str>) {
     set_format(format);
-    let filter = std::env::var("STEPLESS_LOG").unwrap_or_default();
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .parse_lossy(filter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    let _ = log.event_format(Format).try_init();
+    let wanted = std::env::var("STEPLESS_LOG").unwrap_or_default();
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let _ = tracing_subscriber::registry().with(levels(&wanted)).with(log.event_format(Format)).try_init();
+}
+
+/// Which events are written: levels and `target=level`, between commas; what cannot be read is left out, and said.
+fn levels(wanted: &str) -> Targets {
+    let mut readable = Vec::new();
+    for part in wanted.split(',').filter(|part| !part.trim().is_empty()) {
+        match part.parse::<Targets>() {
+            Ok(_) => readable.push(part),
+            Err(error) => super::eprint(&format!("warning: STEPLESS_LOG: {part:?} is left out: {error}\n")),
+        }
+    }
+    // Each part can be read, so all of them can.
+    let levels = readable.join(",").parse().ok().filter(|_| !readable.is_empty());
+    levels.unwrap_or(Targets::new().with_default(LevelFilter::INFO))
 }
 
 /// Writes events from now on as `logger.format` of ca.json says.
@@ -57,5 +72,28 @@ where
         } else {
             format().format_event(context, writer, event)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    fn check(wanted: &str, target: &str, level: Level, expected: bool) {
+        assert_eq!(levels(wanted).would_enable(target, &level), expected, "{wanted:?}: {target} at {level}");
+    }
+
+    #[test]
+    fn levels_and_targets() {
+        for wanted in ["", " ", "no=such=level", "stepless=loud"] {
+            check(wanted, "stepless::http", Level::INFO, true);
+            check(wanted, "stepless::http", Level::DEBUG, false);
+        }
+        check("warn", "stepless::http", Level::INFO, false);
+        check("warn,stepless::http=debug", "stepless::http::tls", Level::DEBUG, true);
+        check("warn,stepless::http=debug", "stepless::store", Level::DEBUG, false);
+        check("stepless=debug,stepless=loud", "stepless::store", Level::DEBUG, true);
     }
 }
