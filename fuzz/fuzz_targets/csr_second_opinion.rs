@@ -77,7 +77,6 @@ fn judge(der: &[u8]) {
 
 /// Why we may refuse what the other accepts.
 fn stricter(error: &Error, der: &[u8], theirs: &X509CertificationRequest<'_>) -> bool {
-    let is_sequence = |der: &[u8]| der.first() == Some(&0x30);
     match error {
         // Keys: explicit parameters, exponents, small orders, other encodings of the same key (D26).
         Error::Key(_) | Error::DuplicateExtension(_) => true,
@@ -85,16 +84,19 @@ fn stricter(error: &Error, der: &[u8], theirs: &X509CertificationRequest<'_>) ->
         Error::UnsupportedAlgorithm { .. } => true,
         // What the other says of a signature has to be what we say.
         Error::Signature(CryptoError::BadSignature) => false,
-        // It looks at the number of a tag, and not at its class and form.
-        Error::Malformed("not a SEQUENCE") => !is_sequence(der),
-        Error::Malformed("CertificationRequestInfo is not a SEQUENCE") => {
-            !is_sequence(theirs.certification_request_info.raw)
-        }
+        // It looks at the number of the first tag, and not at its class and form, and not at how the length is written.
+        // All behind that is signed, or named below.
+        Error::Malformed("not one DER structure" | "not a SEQUENCE") => !is_der_sequence(der),
         // It verifies whole bytes, however many bits are said to be unused.
         Error::Malformed("signature does not end on a byte") => theirs.signature_value.unused_bits != 0,
         Error::Malformed(what) => STRICTER.contains(what),
         _ => false,
     }
+}
+
+/// Whether the tag is SEQUENCE's, and the length as short as can be and right.
+fn is_der_sequence(der: &[u8]) -> bool {
+    (2..=5).any(|header| der.get(header..).is_some_and(|content| tlv(0x30, &[content]) == der))
 }
 
 /// Parts that the other leaves unread, or reads more freely.
