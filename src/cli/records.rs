@@ -31,8 +31,8 @@ pub(super) struct Opened {
     /// Where records are kept.
     pub(super) place: Option<String>,
     pub(super) warnings: Vec<String>,
-    /// Ends when the store can be relied on; until then requests wait.
-    pub(super) search: StoreFuture<'static, ()>,
+    /// Ends when the store is open and can be relied on; until then requests wait.
+    pub(super) ready: StoreFuture<'static, ()>,
 }
 
 /// What the operator asks for, for once.
@@ -75,7 +75,7 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
             store: Arc::new(MemoryStore::new()),
             place: None,
             warnings: vec![warning.to_owned()],
-            search: found_sound(),
+            ready: Box::pin(async { Ok(()) }),
         });
     };
     if let Some(address) = database::server_address(database)? {
@@ -102,14 +102,21 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
         warnings.push(format!("{} is empty: if it was not before, bring a backup back", path.display()));
     }
     let failed = |error| database::store_failure(&error);
-    let (store, search) = match accept_clock {
-        // It has something to write before anybody asks for anything.
-        true => (SqliteStore::open(&path).map_err(failed)?, found_sound()),
-        false => SqliteStore::open_ahead(&path).map_err(failed)?,
-    };
+    let place = Some(path.display().to_string());
     let now = now.unix_timestamp();
+    if !accept_clock {
+        let (store, opened) = SqliteStore::open_ahead(&path).map_err(failed)?;
+        let store = Arc::new(store);
+        let opened_store = Arc::clone(&store);
+        let ready = Box::pin(async move {
+            opened.await?;
+            opened_store.check_clock(now)
+        });
+        return Ok(Opened { store, place, warnings, ready });
+    }
+    let store = SqliteStore::open(&path).map_err(failed)?;
     match store.check_clock(now) {
-        Err(behind @ Error::ClockBehind { .. }) if accept_clock => {
+        Err(behind @ Error::ClockBehind { .. }) => {
             block_on(store.accept_clock(now))?.map_err(failed)?;
             warnings.push(format!(
                 "the clock is taken for right, and tokens made before the next minute are refused; {behind}"
@@ -117,7 +124,7 @@ fn open_store(ca: &CaJson, config: &Path, wishes: Wishes, now: OffsetDateTime) -
         }
         other => other.map_err(failed)?,
     }
-    Ok(Opened { store: Arc::new(store), place: Some(path.display().to_string()), warnings, search })
+    Ok(Opened { store: Arc::new(store), place, warnings, ready: Box::pin(async { Ok(()) }) })
 }
 
 /// Opens the store on a server, which other processes may have open too.
@@ -160,12 +167,7 @@ fn open_shared(
         return Err(failed(behind));
     }
     let place = Some(address.to_string());
-    Ok(Opened { store: Arc::new(store), place, warnings, search: found_sound() })
-}
-
-/// Stands for a search that is over, or that nobody has to make.
-fn found_sound() -> StoreFuture<'static, ()> {
-    Box::pin(async { Ok(()) })
+    Ok(Opened { store: Arc::new(store), place, warnings, ready: Box::pin(async { Ok(()) }) })
 }
 
 /// What follows from records of step-ca that are not read.

@@ -154,18 +154,11 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::start(format!("cannot start: {error}"), NO_RANDOMNESS))?;
     let wishes = Wishes { forget: args.forget_database, accept_clock: args.accept_clock };
-    let mut database = records::open(&config.ca, path, wishes, SystemClock.now())?;
+    let database = records::open(&config.ca, path, wishes, SystemClock.now())?;
     runtime.block_on(async {
         // Before anyone can know that it serves, so that no signal finds it unprepared.
         let signals = Signals::new()?;
-        let (server, authority) = match bind(args, config, Arc::clone(&database.store)).await {
-            Ok(bound) => bound,
-            Err(failure) => {
-                // With a damaged store, what it needed of that was not to be had, and the damage says why.
-                database.search.as_mut().await.map_err(|error| database::store_failure(&error))?;
-                return Err(failure);
-            }
-        };
+        let (server, authority) = bind(args, config, Arc::clone(&database.store)).await?;
         let _pidfile = args.pidfile.as_deref().map(PidFile::write).transpose()?;
         let reloader = Reloader {
             path: path.to_owned(),
@@ -199,22 +192,24 @@ async fn bind(
     if let Some(warning) = limits::fit(&mut limits) {
         tracing::warn!("{warning}");
     }
-    let bound = Server::bind(&address, Arc::clone(&authority), routes.with_limits(limits)).await;
+    let bound = Server::listen(&address, Arc::clone(&authority), routes.with_limits(limits)).await;
     let bound = match (bound, &args.admin) {
         (Ok(server), Some(admin)) => server.with_admin(admin).await,
         (bound, _) => bound,
     };
-    let server = bound.map_err(|error| {
-        let hint = match &error {
-            server::Error::Listen { .. } => "choose a free HOST:PORT with --address",
-            server::Error::NotLoopback(_) => "to look from elsewhere, use: ssh -L 9444:127.0.0.1:9444 HOST",
-            server::Error::Tls(_) => "correct the member tls of ca.json and start again",
-            server::Error::Crl(authority::Error::Store(error)) => error.hint(),
-            _ => "look at the log, and start again",
-        };
-        Failure::start(error.to_string(), hint)
-    })?;
+    let server = bound.map_err(|error| server_failure(&error))?;
     Ok((server, authority))
+}
+
+fn server_failure(error: &server::Error) -> Failure {
+    let hint = match error {
+        server::Error::Listen { .. } => "choose a free HOST:PORT with --address",
+        server::Error::NotLoopback(_) => "to look from elsewhere, use: ssh -L 9444:127.0.0.1:9444 HOST",
+        server::Error::Tls(_) => "correct the member tls of ca.json and start again",
+        server::Error::Crl(authority::Error::Store(error)) => error.hint(),
+        _ => "look at the log, and start again",
+    };
+    Failure::start(error.to_string(), hint)
 }
 
 async fn run_until_stopped(
@@ -244,10 +239,11 @@ async fn run_until_stopped(
     };
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(server.serve(stopped));
-    database.search.as_mut().await.map_err(|error| database::store_failure(&error))?;
+    database.ready.as_mut().await.map_err(|error| database::store_failure(&error))?;
     if !recorded {
         started.await;
     }
+    server::issue_crl(&authority).await.map_err(|error| server_failure(&error))?;
 
     if args.quiet {
         // What becomes of records has to be said somewhere.

@@ -132,8 +132,19 @@ impl Server {
         authority: Arc<Authority>,
         options: RouterOptions,
     ) -> Result<Self, Error> {
+        let server = Self::listen(address, Arc::clone(&authority), options).await?;
+        issue_crl(&authority).await?;
+        Ok(server)
+    }
+
+    /// The same without the first CRL.
+    pub(crate) async fn listen(
+        address: &str,
+        authority: Arc<Authority>,
+        options: RouterOptions,
+    ) -> Result<Self, Error> {
         let edge = Arc::new(Edge::new(options.limits));
-        let served = Generation::new(Arc::clone(&authority), options, Arc::clone(&edge))?;
+        let served = Generation::new(authority, options, Arc::clone(&edge))?;
         let https = listen(address).await?;
         Self::on(https, address, served, options, edge).await
     }
@@ -147,9 +158,11 @@ impl Server {
         router: axum::Router,
     ) -> Result<Self, Error> {
         let edge = Arc::new(Edge::new(options.limits));
-        let served = Generation::with_router(authority, options, router, Arc::clone(&edge))?;
+        let served = Generation::with_router(Arc::clone(&authority), options, router, Arc::clone(&edge))?;
         let address = https.local_addr().map(|address| address.to_string()).unwrap_or_default();
-        Self::on(https, &address, served, options, edge).await
+        let server = Self::on(https, &address, served, options, edge).await?;
+        issue_crl(&authority).await?;
+        Ok(server)
     }
 
     async fn on(
@@ -161,7 +174,6 @@ impl Server {
     ) -> Result<Self, Error> {
         let addresses = Addresses::new(address, generation.authority());
         let insecure = listen_unless_empty(&addresses.insecure).await?;
-        issue_crl(generation.authority()).await?;
         let (changes, receiver) = mpsc::unbounded_channel();
         let handle = ServerHandle {
             current: Arc::new(Current::new(generation)),
@@ -371,7 +383,7 @@ async fn keep_up(current: Arc<Current>) {
 }
 
 /// A CRL is issued at every start, so that it says what the present configuration says.
-async fn issue_crl(authority: &Authority) -> Result<(), Error> {
+pub(crate) async fn issue_crl(authority: &Authority) -> Result<(), Error> {
     if authority.config().ca.crl.is_some() {
         authority.issue_crl().await.map_err(Error::Crl)?;
     }

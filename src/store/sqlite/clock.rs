@@ -30,15 +30,11 @@ pub(super) struct Latest {
 }
 
 impl Latest {
-    /// Reads it.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    /// Reads it; `known` has its value, Unix seconds, from now on.
+    pub(super) fn read(connection: &Connection, known: Arc<AtomicI64>) -> rusqlite::Result<Self> {
         let recorded = read(connection)?;
-        Ok(Self { known: Arc::new(AtomicI64::new(recorded)), recorded })
-    }
-
-    /// The value, Unix seconds, as it changes.
-    pub(super) fn known(&self) -> Arc<AtomicI64> {
-        Arc::clone(&self.known)
+        known.store(recorded, SeqCst);
+        Ok(Self { known, recorded })
     }
 
     /// Refuses what happens too long before.

@@ -64,21 +64,6 @@ impl Claim {
         &self.path
     }
 
-    /// Takes away what rights others have on the files of the database.
-    ///
-    /// SQLite gives the files that it makes the rights of the database, so this matters once for files that came
-    /// from elsewhere, a backup for example.
-    pub(super) fn tighten(&self) -> Result<(), Error> {
-        for suffix in ["", "-wal", "-shm"] {
-            let path = beside(&self.path, suffix);
-            make_private(&path).or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(failure(&path, "restrict the permissions of", &error)),
-            })?;
-        }
-        Ok(())
-    }
-
     /// Checks that the path still names the file that was opened.
     pub(super) fn still_holds(&self) -> Result<(), Error> {
         match identity(&self.path) {
@@ -86,6 +71,21 @@ impl Claim {
             _ => Err(Error::Replaced { path: self.path.clone() }),
         }
     }
+}
+
+/// Takes away what rights others have on the files of the database.
+///
+/// SQLite gives the files that it makes the rights of the database, so this matters once for files that came
+/// from elsewhere, a backup for example.
+pub(super) fn tighten(database: &Path) -> Result<(), Error> {
+    for suffix in ["", "-wal", "-shm"] {
+        let path = beside(database, suffix);
+        make_private(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(failure(&path, "restrict the permissions of", &error)),
+        })?;
+    }
+    Ok(())
 }
 
 /// Gives the database file another name, with what SQLite keeps beside it, and returns that name; `None` if there is

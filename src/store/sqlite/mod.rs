@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use crate::store::AuditFilter;
 use crate::store::AuditRecord;
 use crate::store::CertificateRecord;
+use crate::store::Chain;
 use crate::store::Commit;
 use crate::store::Counts;
 use crate::store::CrlRecord;
@@ -103,54 +104,51 @@ impl SqliteStore {
     /// See [`Error`]: [`InUse`](Error::InUse), [`NotADatabase`](Error::NotADatabase), [`Foreign`](Error::Foreign),
     /// [`NewerSchema`](Error::NewerSchema), [`Corrupt`](Error::Corrupt), or the file cannot be used.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let (claim, connection) = take(path)?;
-        connection::look_for_damage(&connection, claim.path())?;
-        Self::start(claim, connection, None)
+        let claim = Claim::take(path)?;
+        let stopped = Error::Stopped { path: claim.path().to_owned() };
+        let (reply, opened) = mpsc::sync_channel(1);
+        let store = Self::start(claim, move |result| drop(reply.send(result)))?;
+        opened.recv().map_err(|_| stopped)??;
+        Ok(store)
     }
 
-    /// The same, but damage is looked for afterwards, which takes the longer the more tokens were used of late.
+    /// The same without waiting for it, which takes the longer the more tokens were used of late: damage is looked for.
     ///
-    /// Until then requests wait, so nothing is done with a damaged file. The future ends when the search does; after an
-    /// error of it the store stays stopped.
+    /// Until the future ends requests wait, so nothing is done with a damaged file; after an error of it the store stays
+    /// stopped.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open).
+    /// [`Error::InUse`], or the file cannot be created; the future has the other errors of [`open`](Self::open).
     pub fn open_ahead(path: &Path) -> Result<(Self, StoreFuture<'static, ()>), Error> {
-        let (claim, connection) = take(path)?;
+        let claim = Claim::take(path)?;
         let stopped = Error::Stopped { path: claim.path().to_owned() };
-        let (reply, found) = oneshot::channel();
-        let store = Self::start(claim, connection, Some(reply))?;
-        Ok((store, Box::pin(async move { found.await.map_err(|_| stopped)? })))
+        let (reply, opened) = oneshot::channel();
+        // Nobody may be waiting any more.
+        let store = Self::start(claim, move |result| drop(reply.send(result)))?;
+        Ok((store, Box::pin(async move { opened.await.map_err(|_| stopped)? })))
     }
 
-    /// Starts the writer, who looks for damage first if somebody wants to hear of it.
-    fn start(claim: Claim, connection: Connection, search: Option<Reply<()>>) -> Result<Self, Error> {
-        let chain = audit::end(&connection, "main").map_err(failure::of(claim.path()))?;
-        let latest = Latest::read(&connection).map_err(failure::of(claim.path()))?;
-        let known = latest.known();
+    /// Starts the writer, who opens the file and says how that went before he does anything else.
+    fn start(claim: Claim, reply: impl FnOnce(Result<(), Error>) + Send + 'static) -> Result<Self, Error> {
         let (queue, requests) = mpsc::sync_channel(QUEUE);
-        let writer_path = claim.path().to_owned();
+        let latest = Arc::new(AtomicI64::new(i64::MIN));
+        let (path, known) = (claim.path().to_owned(), Arc::clone(&latest));
         let writer = thread::Builder::new()
             .name("stepless-store".to_owned())
-            .spawn(move || {
-                if let Some(reply) = search {
-                    let found = connection::look_for_damage(&connection, &writer_path);
-                    let is_sound = found.is_ok();
-                    // Nobody may be waiting any more.
-                    let _ = reply.send(found);
-                    if !is_sound {
-                        return;
-                    }
+            .spawn(move || match open_file(&path, known) {
+                Ok((connection, latest, chain)) => {
+                    reply(Ok(()));
+                    writer::run(connection, latest, chain, &requests, &path);
                 }
-                writer::run(connection, latest, chain, &requests, &writer_path);
+                Err(error) => reply(Err(error)),
             })
             .map_err(|error| Error::File {
                 path: claim.path().to_owned(),
                 action: "start the writer of",
                 detail: error.to_string(),
             })?;
-        Ok(Self { queue: Some(queue), writer: Some(writer), claim, latest: known })
+        Ok(Self { queue: Some(queue), writer: Some(writer), claim, latest })
     }
 
     /// Checks that a clock has not gone back behind what is on record, by more than
@@ -248,12 +246,14 @@ impl SqliteStore {
     }
 }
 
-/// Opens the file for this process alone.
-fn take(path: &Path) -> Result<(Claim, Connection), Error> {
-    let claim = Claim::take(path)?;
-    let connection = connection::open(claim.path())?;
-    claim.tighten()?;
-    Ok((claim, connection))
+/// Opens the file that is claimed, and looks for damage; `known` becomes the latest time on record.
+fn open_file(path: &Path, known: Arc<AtomicI64>) -> Result<(Connection, Latest, Chain), Error> {
+    let connection = connection::open(path)?;
+    files::tighten(path)?;
+    connection::look_for_damage(&connection, path)?;
+    let chain = audit::end(&connection, "main").map_err(failure::of(path))?;
+    let latest = Latest::read(&connection, known).map_err(failure::of(path))?;
+    Ok((connection, latest, chain))
 }
 
 impl Store for SqliteStore {
