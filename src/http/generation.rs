@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
+#[cfg(feature = "embed")]
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use rustls::ServerConfig;
+#[cfg(feature = "embed")]
 use tower::ServiceExt;
 
 use crate::authority::Authority;
@@ -33,6 +35,7 @@ pub(super) struct Generation {
 enum Https {
     Routes(Routes),
     /// The routes with something around them.
+    #[cfg(feature = "embed")]
     Router(Router),
 }
 
@@ -48,6 +51,7 @@ impl Generation {
     }
 
     /// The same with something around the routes of the HTTPS listener.
+    #[cfg(feature = "embed")]
     pub(super) fn with_router(
         authority: Arc<Authority>,
         options: RouterOptions,
@@ -82,6 +86,7 @@ impl Generation {
     pub(super) async fn answer(&self, request: Request) -> Response {
         match &self.https {
             Https::Routes(routes) => routes.answer(request).await,
+            #[cfg(feature = "embed")]
             Https::Router(router) => {
                 let Ok(response) = router.clone().oneshot(request).await;
                 response
