@@ -363,9 +363,14 @@ impl ServerHandle {
     }
 }
 
-/// Renews the server's certificate and the CRL as they fall due.
+/// Renews the server's certificate and the CRL as they fall due; both are new when it begins.
 async fn keep_up(current: Arc<Current>) {
     loop {
+        let period = current.get().authority().config().ca.crl.as_ref().map(|crl| crl.renew_period);
+        let period = period.and_then(|period| u64::try_from(period.nanoseconds()).ok());
+        let pause = period.map_or(UPKEEP, Duration::from_nanos).clamp(Duration::from_secs(1), UPKEEP);
+        // Neither a configuration nor its authority is kept while waiting.
+        tokio::time::sleep(pause).await;
         let generation = current.get();
         generation.renew_certificate_if_due();
         match generation.authority().renew_crl_if_due().await {
@@ -373,12 +378,6 @@ async fn keep_up(current: Arc<Current>) {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "certificate revocation list not issued"),
         }
-        let period = generation.authority().config().ca.crl.as_ref().map(|crl| crl.renew_period);
-        let period = period.and_then(|period| u64::try_from(period.nanoseconds()).ok());
-        let pause = period.map_or(UPKEEP, Duration::from_nanos).clamp(Duration::from_secs(1), UPKEEP);
-        // Neither this configuration nor its authority is kept while waiting.
-        drop(generation);
-        tokio::time::sleep(pause).await;
     }
 }
 
