@@ -9,14 +9,14 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use rustls::ServerConfig;
-#[cfg(feature = "embed")]
-use tower::ServiceExt;
 
 use crate::authority::Authority;
 use crate::http::App;
 use crate::http::RouterOptions;
 use crate::http::edge::Edge;
 use crate::http::routes::Routes;
+#[cfg(feature = "embed")]
+use crate::http::routes::answer_of;
 use crate::http::tls;
 use crate::http::tls::ServerCertificate;
 
@@ -87,10 +87,7 @@ impl Generation {
         match &self.https {
             Https::Routes(routes) => routes.answer(request).await,
             #[cfg(feature = "embed")]
-            Https::Router(router) => {
-                let Ok(response) = router.clone().oneshot(request).await;
-                response
-            }
+            Https::Router(router) => answer_of(router.clone(), request).await,
         }
     }
 

@@ -17,6 +17,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::Response;
+use tower::ServiceExt;
 use tower::service_fn;
 
 use crate::authority::ClientCertificate;
@@ -140,33 +141,32 @@ impl Routes {
 }
 
 impl Route {
+    /// Those whose path has no part that clients choose.
+    const LITERAL: [Self; 14] = [
+        Self::Sign,
+        Self::Renew,
+        Self::Resign,
+        Self::Rekey,
+        Self::Revoke,
+        Self::Health,
+        Self::Version,
+        Self::Roots,
+        Self::RootsPem,
+        Self::Federation,
+        Self::Intermediates,
+        Self::IntermediatesPem,
+        Self::Provisioners,
+        Self::Crl,
+    ];
+
     /// The route of a path without its prefix.
     fn of(path: &str) -> Option<Self> {
-        Some(match path {
-            "/health" => Self::Health,
-            "/version" => Self::Version,
-            "/roots" => Self::Roots,
-            "/roots.pem" => Self::RootsPem,
-            "/federation" => Self::Federation,
-            "/intermediates" => Self::Intermediates,
-            "/intermediates.pem" => Self::IntermediatesPem,
-            "/provisioners" => Self::Provisioners,
-            "/sign" => Self::Sign,
-            "/renew" => Self::Renew,
-            "/re-sign" => Self::Resign,
-            "/rekey" => Self::Rekey,
-            "/revoke" => Self::Revoke,
-            "/crl" => Self::Crl,
-            _ => {
-                let is_segment = |text: &str| !text.is_empty() && !text.contains('/');
-                let kid = |path: &str| path.strip_suffix("/encrypted-key").is_some_and(is_segment);
-                return match () {
-                    () if path.strip_prefix("/root/").is_some_and(is_segment) => Some(Self::Root),
-                    () if path.strip_prefix("/provisioners/").is_some_and(kid) => Some(Self::EncryptedKey),
-                    () => None,
-                };
-            }
-        })
+        let is_segment = |text: &str| !text.is_empty() && !text.contains('/');
+        let kid = path.strip_prefix("/provisioners/").and_then(|rest| rest.strip_suffix("/encrypted-key"));
+        let literal = Self::LITERAL.into_iter().find(|route| route.pattern() == path);
+        literal
+            .or(path.strip_prefix("/root/").is_some_and(is_segment).then_some(Self::Root))
+            .or(kid.is_some_and(is_segment).then_some(Self::EncryptedKey))
     }
 
     /// The path as documentation writes it.
@@ -239,6 +239,12 @@ impl<'a> Asked<'a> {
     pub(super) fn query(self) -> &'a str {
         self.head.uri.query().unwrap_or_default()
     }
+}
+
+/// What a router of axum's answers.
+pub(super) async fn answer_of(router: Router, request: Request) -> Response {
+    let Ok(response) = router.oneshot(request).await;
+    response
 }
 
 /// Methods that step-ca's router has not heard of are a 405 on any path, and nothing is allowed.

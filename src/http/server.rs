@@ -14,7 +14,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 
 use crate::authority::Authority;
 use crate::http::RouterOptions;
@@ -30,6 +29,7 @@ use crate::http::listeners::Listeners;
 use crate::http::listeners::Pause;
 use crate::http::listeners::listen;
 use crate::http::listeners::listen_unless_empty;
+use crate::http::routes::answer_of;
 use crate::http::tls;
 
 /// How long running requests may take once the server is to stop.
@@ -319,13 +319,8 @@ impl Host {
         match door {
             Door::Https => connections.spawn(connection.run(stream)),
             Door::Insecure => connections.spawn(connection.run_insecure(stream)),
-            Door::Admin(routes) => connections.spawn(connection.run_plain(stream, move |request| {
-                let routes = routes.clone();
-                async move {
-                    let Ok(response) = routes.oneshot(request).await;
-                    response
-                }
-            })),
+            Door::Admin(routes) => connections
+                .spawn(connection.run_plain(stream, move |request| answer_of(routes.clone(), request))),
         };
     }
 }
