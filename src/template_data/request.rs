@@ -53,49 +53,43 @@ const EXTENDED_KEY_USAGES: [(&str, &str); 14] = [
     ("1.3.6.1.4.1.311.61.1.1", "microsoftKernelCodeSigning"),
 ];
 
-/// Makes a field out of a request.
-type Make = fn(&Csr) -> Field;
+/// Makes the value of a field out of a request.
+type Make = fn(&Csr) -> Value;
 
-/// The fields in Go's order, by the names that they have there.
-const FIELDS: [(&str, Make); 17] = [
-    ("Version", |csr| Field::new("Version", "version", Value::int(csr.version()))),
-    ("Subject", |csr| {
+/// The fields in Go's order: name, name in JSON unless it is left out there, value.
+const FIELDS: [(&str, Option<&str>, Make); 17] = [
+    ("Version", Some("version"), |csr| Value::int(csr.version())),
+    ("Subject", Some("subject"), |csr| {
         let subject = csr.subject().iter().map(|(oid, text)| (oid.to_string(), text.clone()));
-        Field::new("Subject", "subject", Attributes::read(subject).into_subject())
+        Attributes::read(subject).into_subject()
     }),
-    ("RawSubject", |csr| Field::new("RawSubject", "rawSubject", Value::bytes(csr.subject_der()))),
-    ("DNSNames", |csr| Field::new("DNSNames", "dnsNames", strings_or_nil(MULTI_STRING, csr.dns_names()))),
-    ("EmailAddresses", |csr| {
-        Field::new("EmailAddresses", "emailAddresses", strings_or_nil(MULTI_STRING, csr.email_addresses()))
-    }),
-    ("IPAddresses", |csr| Field::new("IPAddresses", "ipAddresses", multi_ip(csr.ip_addresses()))),
-    ("URIs", |csr| Field::new("URIs", "uris", multi_url(csr.uris()))),
-    ("SANs", |_| Field::new("SANs", "sans", Value::List(List::nil(SANS)))),
-    ("Extensions", |csr| Field::new("Extensions", "extensions", extensions(csr))),
-    ("KeyUsage", |csr| Field::new("KeyUsage", "keyUsage", key_usage(csr.key_usage().unwrap_or(0)))),
-    ("ExtKeyUsage", |csr| Field::new("ExtKeyUsage", "extKeyUsage", extended_key_usages(csr).0)),
-    ("UnknownExtKeyUsage", |csr| {
-        Field::new("UnknownExtKeyUsage", "unknownExtKeyUsage", extended_key_usages(csr).1)
-    }),
-    ("BasicConstraints", |csr| Field::new("BasicConstraints", "basicConstraints", basic_constraints(csr))),
-    ("SignatureAlgorithm", |_| {
-        Field::new("SignatureAlgorithm", "signatureAlgorithm", no_signature_algorithm())
-    }),
-    ("ChallengePassword", |_| Field::hidden("ChallengePassword", Value::from(""))),
-    ("PublicKey", |csr| Field::hidden("PublicKey", key::value(csr.public_key()))),
-    ("PublicKeyAlgorithm", |csr| Field::hidden("PublicKeyAlgorithm", key::algorithm(csr.public_key()))),
+    ("RawSubject", Some("rawSubject"), |csr| Value::bytes(csr.subject_der())),
+    ("DNSNames", Some("dnsNames"), |csr| strings_or_nil(MULTI_STRING, csr.dns_names())),
+    ("EmailAddresses", Some("emailAddresses"), |csr| strings_or_nil(MULTI_STRING, csr.email_addresses())),
+    ("IPAddresses", Some("ipAddresses"), |csr| multi_ip(csr.ip_addresses())),
+    ("URIs", Some("uris"), |csr| multi_url(csr.uris())),
+    ("SANs", Some("sans"), |_| Value::List(List::nil(SANS))),
+    ("Extensions", Some("extensions"), extensions),
+    ("KeyUsage", Some("keyUsage"), |csr| key_usage(csr.key_usage().unwrap_or(0))),
+    ("ExtKeyUsage", Some("extKeyUsage"), known_extended_key_usages),
+    ("UnknownExtKeyUsage", Some("unknownExtKeyUsage"), unknown_extended_key_usages),
+    ("BasicConstraints", Some("basicConstraints"), basic_constraints),
+    ("SignatureAlgorithm", Some("signatureAlgorithm"), |_| no_signature_algorithm()),
+    ("ChallengePassword", None, |_| Value::from("")),
+    ("PublicKey", None, |csr| key::value(csr.public_key())),
+    ("PublicKeyAlgorithm", None, |csr| key::algorithm(csr.public_key())),
 ];
 
 /// The request under its Go type, without the fields that `reader` cannot read.
 pub(super) fn value(csr: &Csr, reader: Option<&Template>) -> Value {
     let is_read = |name| reader.is_none_or(|reader| reader.may_read(&["Insecure", "CR", name]));
-    FIELDS
-        .iter()
-        .filter(|(name, _)| is_read(name))
-        .fold(Object::structure("x509util.CertificateRequest").pointer(), |object, (_, make)| {
-            object.field(make(csr))
-        })
-        .into_value()
+    let field = |(name, json, make): (_, Option<&'static str>, Make)| match json {
+        Some(json) => Field::new(name, json, make(csr)),
+        None => Field::hidden(name, make(csr)),
+    };
+    let object = Object::structure("x509util.CertificateRequest").pointer();
+    let fields = FIELDS.into_iter().filter(|(name, ..)| is_read(name)).map(field);
+    fields.fold(object, Object::field).into_value()
 }
 
 fn multi_ip(addresses: &[IpAddr]) -> Value {
@@ -224,30 +218,29 @@ pub(super) fn extended_key_usage_number(oid: &str) -> Option<i64> {
     EXTENDED_KEY_USAGES.iter().zip(0..).find(|((known, _), _)| *known == oid).map(|(_, number)| number)
 }
 
-/// The usages Go has a number for, and the others by object identifier.
-fn extended_key_usages(csr: &Csr) -> (Value, Value) {
-    let (mut numbers, mut names, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for oid in csr.extended_key_usages() {
-        let oid = oid.to_string();
-        match EXTENDED_KEY_USAGES.iter().zip(0..).find(|((known, _), _)| *known == oid) {
-            Some(((_, name), number)) => {
-                numbers.push(Object::named("x509.ExtKeyUsage", "int", Value::int(number)).into_value());
-                names.push(*name);
-            }
-            None => others.push(oid),
-        }
-    }
+/// The usages Go has a number for.
+fn known_extended_key_usages(csr: &Csr) -> Value {
+    let oids = csr.extended_key_usages().into_iter().map(|oid| oid.to_string());
+    let known = oids.filter_map(|oid| {
+        let (number, (_, name)) = (0..).zip(EXTENDED_KEY_USAGES).find(|(_, (known, _))| *known == oid)?;
+        Some((Object::named("x509.ExtKeyUsage", "int", Value::int(number)).into_value(), name))
+    });
+    let (numbers, names): (Vec<_>, Vec<_>) = known.unzip();
     let numbers =
         list_or_nil(ListKind { name: "x509util.ExtKeyUsage", element: "x509.ExtKeyUsage" }, numbers);
-    let known =
-        Object::named("x509util.ExtKeyUsage", "slice", numbers).with_json(Value::strings(names)).into_value();
+    Object::named("x509util.ExtKeyUsage", "slice", numbers).with_json(Value::strings(names)).into_value()
+}
+
+/// The others, by object identifier.
+fn unknown_extended_key_usages(csr: &Csr) -> Value {
+    let oids = csr.extended_key_usages().into_iter().map(|oid| oid.to_string());
+    let others: Vec<String> = oids.filter(|oid| extended_key_usage_number(oid).is_none()).collect();
     let oids = others.iter().map(|oid| object_identifier("asn1.ObjectIdentifier", oid)).collect();
     let oids =
         list_or_nil(ListKind { name: "x509util.UnknownExtKeyUsage", element: "asn1.ObjectIdentifier" }, oids);
-    let unknown = Object::named("x509util.UnknownExtKeyUsage", "slice", oids)
+    Object::named("x509util.UnknownExtKeyUsage", "slice", oids)
         .with_json(strings_or_nil(ListKind::STRING, &others))
-        .into_value();
-    (known, unknown)
+        .into_value()
 }
 
 fn basic_constraints(csr: &Csr) -> Value {
